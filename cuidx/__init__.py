@@ -1,0 +1,1 @@
+"""cuidx: tells reused IP addresses in container logs apart."""
