@@ -1,0 +1,1 @@
+"""The questions: each takes summaries or frames and gives a small table."""

@@ -1,0 +1,1 @@
+"""From what formats read to what users see: times, identity, addresses, leases."""

@@ -1,0 +1,222 @@
+"""Container lifetimes: from first evidence to last, on which addresses, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from cuidx.enrich.identity import address_order
+from cuidx.enrich.leases import Address
+from cuidx.enrich.summary import Summary
+from cuidx.schema import IDENTITY, TIME
+
+LIFETIMES: Final = pl.Schema(
+    {
+        "container": pl.String(),
+        "identity": IDENTITY,
+        "service": pl.String(),
+        "namespace": pl.String(),
+        "cluster": pl.String(),
+        "pod": pl.String(),
+        "node": pl.String(),
+        "ips": pl.List(pl.String()),
+        "first_seen": TIME,
+        "last_seen": TIME,
+        "started": TIME,
+        "ended": TIME,
+        "end": pl.Enum(("stopped", "replaced", "open", "unknown")),
+        "lines": pl.Int64(),
+        "errors": pl.Int64(),
+        "requests": pl.Int64(),
+        "reused_ips": pl.List(pl.String()),
+    }
+)
+_TOLD: Final = ("service", "namespace", "cluster", "pod", "node")
+
+
+def lifetimes(
+    summary: Summary, addresses: Sequence[Address], shown: Summary | None = None
+) -> pl.DataFrame:
+    """One row for each container, as LIFETIMES.
+
+        container  identity  service  ips             first_seen  last_seen  lines  errors  requests
+        4a23…      cuid      payment  ["10.10.11.2"]  09:00:01Z   09:04:12Z      7       1         3
+
+    SUMMARY is of all records, SHOWN of those that rows are to count (where a filter is set).
+    Sorted by first evidence, then container; without any time, by first line. `lines` counts
+    events, not pieces; `errors` ERROR and above; `requests` distinct request ids.
+    Memory grows with containers and distinct request ids, not with events.
+    """
+    counted = summary if shown is None else shown
+    events = counted.groups.filter(
+        (pl.col("kind") == "event") & pl.col("container").is_not_null()
+    )
+    rows = events.group_by("container").agg(
+        identity=pl.col("identity").min(),  # the Enum's order is best first
+        first_seen=pl.col("first").min(),
+        last_seen=pl.col("last").max(),
+        lines=pl.col("lines").sum(),
+        errors=pl.col("errors").sum(),
+        place=pl.struct("source", "first_line").min(),
+    )
+    evidence = summary.evidence.filter(pl.col("container").is_not_null())
+    known = evidence.group_by("container").agg(
+        told_identity=pl.col("identity").min(),
+        started=pl.col("time").filter(pl.col("lifecycle") == "start").min(),
+        ended=pl.col("time").filter(pl.col("lifecycle") == "stop").max(),
+        restarted=pl.col("time").filter(pl.col("lifecycle") == "start").max(),
+    )
+    rows = rows.join(known, on="container", how="full" if shown is None else "left", coalesce=True)
+    requests = counted.pairs.group_by("container").agg(requests=pl.len().cast(pl.Int64))
+    rows = (
+        rows.join(_told(summary), on="container", how="left")
+        .join(_ips(summary, evidence), on="container", how="left")
+        .join(requests, on="container", how="left")
+        .with_columns(
+            pl.col("requests", "lines", "errors").fill_null(0),
+            identity=pl.coalesce("identity", "told_identity"),
+            ips=pl.col("ips").fill_null([]),
+            # A later start shows that an earlier stop was not the end.
+            ended=pl.when(pl.col("restarted").is_null() | (pl.col("restarted") <= pl.col("ended")))
+            .then("ended"),
+        )
+    )
+    followed, reused = _followed(addresses), _reused(addresses)
+    renamed = _renamed(summary)
+    containers = rows["container"].to_list()
+    ips = rows["ips"].to_list()
+    rows = rows.with_columns(
+        reused_ips=pl.Series(
+            [sorted(reused.get(name, ()), key=address_order) for name in containers],
+            dtype=pl.List(pl.String()),
+        ),
+        replaced=pl.Series(
+            [
+                name in renamed or bool(mine and set(mine) <= followed.get(name, set()))
+                for name, mine in zip(containers, ips, strict=True)
+            ],
+            dtype=pl.Boolean,
+        ),
+    ).with_columns(
+        end=pl.when(pl.col("ended").is_not_null()).then(pl.lit("stopped"))
+        .when("replaced").then(pl.lit("replaced"))
+        .otherwise(pl.lit("unknown")).cast(LIFETIMES["end"])
+    )  # fmt: skip
+    return (
+        rows.sort(
+            pl.min_horizontal("first_seen", "started"), "place", "container", nulls_last=True
+        )
+        if not rows["first_seen"].count() and not rows["started"].count()
+        else rows.sort(pl.min_horizontal("first_seen", "started"), "container", nulls_last=True)
+    ).select(list(LIFETIMES))
+
+
+def _told(summary: Summary) -> pl.DataFrame:
+    """What lines and evidence say of each container; where they differ, what most lines say."""
+    lines = pl.concat(
+        [
+            summary.groups.filter(pl.col("kind") == "event").select("container", *_TOLD, "lines"),
+            summary.evidence.select("container", *_TOLD, lines=pl.lit(0, pl.Int64)),
+        ]
+    ).filter(pl.col("container").is_not_null())
+    table = lines.select("container").unique()
+    for name in _TOLD:
+        best = (
+            lines.filter(pl.col(name).is_not_null())
+            .group_by("container", name)
+            .agg(pl.col("lines").sum())
+            .sort("container", pl.col("lines"), name, descending=[False, True, False])
+            .unique("container", keep="first", maintain_order=True)
+            .select("container", name)
+        )
+        table = table.join(best, on="container", how="left")
+    return table
+
+
+def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.DataFrame:
+    own = (
+        pl.concat(
+            [
+                summary.groups.filter(pl.col("kind") == "event").select("container", "ip"),
+                evidence.select("container", "ip"),
+            ]
+        )
+        .drop_nulls()
+        .unique()
+    )
+    found: dict[str, list[str]] = {}
+    for container, ip in own.iter_rows():
+        found.setdefault(container, []).append(ip)
+    return pl.DataFrame(
+        {
+            "container": pl.Series(list(found), dtype=pl.String),
+            "ips": pl.Series(
+                [sorted(ips, key=address_order) for ips in found.values()],
+                dtype=pl.List(pl.String()),
+            ),
+        }
+    )
+
+
+def _reused(addresses: Sequence[Address]) -> dict[str, set[str]]:
+    reused: dict[str, set[str]] = {}
+    for address in addresses:
+        if address.kind == "reused":
+            for lease in address.leases:
+                for container in lease.containers:
+                    reused.setdefault(container, set()).add(address.ip)
+    return reused
+
+
+def _followed(addresses: Sequence[Address]) -> dict[str, set[str]]:
+    """The addresses that another holder took after the container's last lease of them."""
+    followed: dict[str, set[str]] = {}
+    for address in addresses:
+        latest: dict[str, int] = {}
+        for at, lease in enumerate(address.leases):
+            for container in lease.containers:
+                latest[container] = at
+        for container, at in latest.items():
+            mine = address.leases[at]
+            if mine.change != "shared" and any(
+                container not in later.containers and later.change != "shared"
+                for later in address.leases[at + 1 :]
+            ):
+                followed.setdefault(container, set()).add(address.ip)
+    return followed
+
+
+def _renamed(summary: Summary) -> set[str]:
+    """Containers whose Pod's name another Pod took after their last line."""
+    pods = (
+        summary.groups.filter(
+            (pl.col("kind") == "event") & pl.col("pod").is_not_null()
+            & pl.col("container").is_not_null() & pl.col("last").is_not_null()
+            & pl.col("identity").is_in(["cuid", "container_id", "pod_uid"])
+        )
+        .group_by("namespace", "pod", "container")
+        .agg(
+            pl.col("pod_uid").min(),
+            pl.col("container_name").min(),
+            pl.col("first").min(),
+            pl.col("last").max(),
+        )
+    )  # fmt: skip
+    found: set[str] = set()
+    for rows in pods.partition_by("namespace", "pod"):
+        if len(rows) < 2:
+            continue
+        records = rows.to_dicts()
+        for mine in records:
+            for other in records:
+                another = (
+                    mine["pod_uid"] != other["pod_uid"]
+                    if mine["pod_uid"] and other["pod_uid"]
+                    # Without a uid only the container of the same name can have followed it.
+                    else mine["container_name"] == other["container_name"]
+                )
+                if another and mine is not other and other["first"] > mine["last"]:
+                    found.add(mine["container"])
+    return found

@@ -1,0 +1,490 @@
+"""A case: some sources, read as one story, and the questions one can ask of it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from cuidx import times
+from cuidx.analyses.accounting import Accounting, accounting
+from cuidx.analyses.lifetimes import lifetimes
+from cuidx.enrich import leases as lease_book
+from cuidx.enrich.identity import address, normalise
+from cuidx.enrich.ladder import Holders, Ladder
+from cuidx.enrich.summary import PAIRS, Summary, request_key
+from cuidx.errors import SourceError, UsageError
+from cuidx.load import Opened, Options, Records
+from cuidx.schema import EVENTS, LEVEL, ROLES, conform
+from cuidx.sources.paths import STDIN, Source, expand
+
+# What the summary needs of each record: no message, no peers.
+_WHO_AND_WHEN: Final = frozenset(ROLES) - {
+    "message", "host_ip", "source_ip", "destination_ip", "forwarded_ip",
+}  # fmt: skip
+_CONFIG_KEYS: Final = {"field", "pattern", "tz", "input_format"}
+Where = Sequence[tuple[str, str]] | Mapping[str, str]
+
+
+def open_case(
+    *sources: str | os.PathLike[str],
+    since: str | None = None,
+    until: str | None = None,
+    where: Where = (),
+    field: Sequence[tuple[str, str]] | Mapping[str, str] = (),
+    pattern: Sequence[str] | str = (),
+    config: str | os.PathLike[str] | None = None,
+    input_format: str | None = None,
+    tz: str | None = None,
+    now: str | None = None,
+    exact: bool = False,
+    progress: Callable[[str, int], None] | None = None,
+) -> Case:
+    """A case of SOURCES: files, folders, globs, `-`. Nothing is read before the first question.
+
+    The options are the command line's (INTERFACE, section 2): SINCE and UNTIL are times or words
+    (`-15m`), WHERE columns and values, FIELD roles and paths, PATTERN regular expressions with
+    roles as group names. CONFIG is a TOML file; without it `cuidx.toml` beside the sources, or
+    above them, is taken.
+
+    Raises:
+        UsageError: an option that can't work.
+        SourceError: a source that isn't there.
+    """
+    found = expand(sources)
+    path = Path(config) if config is not None else _config_beside(found)
+    said = _read_config(path) if path is not None else {}
+    fields = [*said.get("field", {}).items(), *_pairs(field)]
+    patterns = [*said.get("pattern", []), *([pattern] if isinstance(pattern, str) else pattern)]
+    options = Options(
+        input_format=input_format or said.get("input_format"),
+        fields=tuple(reversed(fields)),  # of two for one role the one said last comes first
+        patterns=tuple(patterns),
+        tz=tz or said.get("tz") or "UTC",
+        exact=exact,
+    )
+    records = Records(found, options)
+    if progress is not None:
+        records.progress = progress
+    case = Case(records, since=since, until=until, where=where, now=now)
+    case.config = None if path is None else str(path)
+    case.zone_said = tz is not None or "tz" in said
+    return case
+
+
+class Case:
+    """Sources read as one story. Answers are computed when asked for, and kept."""
+
+    def __init__(
+        self,
+        records: Records,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        where: Where = (),
+        now: str | None = None,
+    ) -> None:
+        self._records = records
+        self._since, self._until, self._now = since, until, now
+        self._where = _pairs(where)
+        self.config: str | None = None
+        self.zone_said = False
+        self.reject: Callable[[str, pl.DataFrame], None] | None = None
+        for column, _ in self._where:
+            if column not in EVENTS:
+                raise UsageError(f"--where {column}=…: no column is called {column!r}",
+                                 do=f"columns: {', '.join(EVENTS)}")  # fmt: skip
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame | pl.LazyFrame, **options: Any) -> Case:
+        """A case of the caller's own rows: columns named as in EVENTS, or as logs name them.
+
+        Raises:
+            SchemaMismatchError: a column of EVENTS has another type.
+        """
+        rows = frame.lazy().collect()
+        known = {
+            name: dtype
+            for name, dtype in EVENTS.items()
+            if name in rows.columns and name in ("time", "restart", "line")
+        }
+        if isinstance(rows.schema.get("time"), pl.Datetime):
+            rows = rows.with_columns(pl.col("time").cast(pl.Datetime("ns", "UTC"))
+                                     if rows.schema["time"].time_zone  # type: ignore[attr-defined]
+                                     else pl.col("time").cast(pl.Datetime("ns"))
+                                     .dt.replace_time_zone("UTC"))  # fmt: skip
+        conform(
+            rows.lazy().select([name for name in known if name != "time"]),
+            pl.Schema({name: dtype for name, dtype in known.items() if name != "time"}),
+            who="Case.from_frame",
+        )
+        return cls(Records([Source("frame")], Options(), frame=rows), **options)
+
+    # -- what everything else stands on ----------------------------------------------------
+
+    @cached_property
+    def _raw_summary(self) -> Summary:
+        def parts() -> Iterator[tuple[int, pl.DataFrame]]:
+            for part in self._records.parts(_WHO_AND_WHEN):
+                if self.reject is not None:
+                    self._pass_rejects(part.source, part.frame)
+                yield part.source, part.frame
+
+        return Summary.of(parts())
+
+    def _pass_rejects(self, source: int, frame: pl.DataFrame) -> None:
+        if self.reject is not None and (frame["kind"] == "unreadable").any():
+            path = self._records.opened[source].path
+            self.reject(
+                path, frame.filter(pl.col("kind") == "unreadable").select("line", "why", "raw")
+            )
+
+    @cached_property
+    def _ladder(self) -> Ladder:
+        return Ladder.of(self._raw_summary)
+
+    @cached_property
+    def _book(self) -> tuple[Summary, list[lease_book.Address]]:
+        """All lines' summary and all leases; a second look at the lines only where it is needed."""
+        summary = self._ladder.summary(self._raw_summary)
+        clock = lease_book.clock_of(summary)
+        unsettled = sorted({*lease_book.unsettled(summary), *self._ladder.moves()})
+        runs = None
+        if unsettled:
+            points = self._points(unsettled, clock)
+            told = summary.evidence.filter(
+                pl.col("container").is_in(unsettled) & pl.col("ip").is_not_null()
+                & pl.col("time").is_not_null()
+            ).select("container", "ip", at=pl.col("time").cast(pl.Int64),
+                     lines=pl.lit(0, pl.Int64))  # fmt: skip
+            runs = lease_book.runs_of(
+                pl.concat([points, told]) if clock == "time" else points, summary
+            )
+        spans = lease_book.spans(summary, runs)
+        found = lease_book.addresses(spans, clock)
+        return self._place_ip_lines(summary, found), found
+
+    def _points(self, containers: Sequence[str], clock: lease_book.Clock) -> pl.DataFrame:
+        at = (
+            pl.col("time").cast(pl.Int64)
+            if clock == "time"
+            else pl.col("place") * (1 << 40) + pl.col("line")
+        )
+        wanted = pl.Series(containers, dtype=pl.String)
+        frames = [
+            frame.filter(
+                (pl.col("kind") == "event") & pl.col("container").is_in(wanted.implode())
+                & pl.col("ip").is_not_null()
+            ).select("container", "ip", at=at).drop_nulls("at")
+            .group_by("container", "ip", "at").agg(lines=pl.len().cast(pl.Int64))
+            for frame in self._enriched(_WHO_AND_WHEN)
+        ]  # fmt: skip
+        return pl.concat(frames)
+
+    def _place_ip_lines(
+        self, summary: Summary, found: list[lease_book.Address]
+    ) -> Summary:
+        """Count each line that knows only its IP for the container that held it then."""
+        better = {a.ip for a in found if any(h.containers != (a.ip,) for h in a.leases)}
+        only = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
+        contested = summary.groups.filter(only & pl.col("ip").is_in(sorted(better)))
+        if contested.is_empty():
+            return summary
+        self._holders = Holders(found)
+        pairs: list[pl.DataFrame] = [
+            summary.pairs.filter(~pl.col("container").is_in(contested["container"].implode()))
+        ]
+        moved: list[pl.DataFrame] = []
+        for frame in self._enriched(_WHO_AND_WHEN):
+            rows = frame.filter(only & pl.col("ip").is_in(sorted(better)))
+            if rows.height:
+                pairs.append(
+                    rows.select("container", request=request_key()).drop_nulls().unique()
+                )
+                moved.append(rows)
+        rows = pl.concat(moved, how="diagonal").with_columns(
+            errors=(pl.col("level") >= pl.lit("ERROR", LEVEL)).fill_null(False).cast(pl.Int64),
+            lines=pl.lit(1, pl.Int64), dated=pl.col("time").is_not_null().cast(pl.Int64),
+            first="time", last="time", first_line="line", last_line="line", source="place",
+        )  # fmt: skip
+        keep = summary.groups.filter(~(only & pl.col("ip").is_in(sorted(better))))
+        groups = pl.concat([keep, rows.select(keep.columns)])
+        return Summary.merge(
+            [Summary(groups, pl.concat(pairs).select(list(PAIRS)).unique(), summary.evidence)]
+        )
+
+    _holders: Holders | None = None
+
+    def _enriched(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
+        """All records with identity, names and addresses settled; `place` is the source's number."""
+        ladder = self._ladder
+        for part in self._records.parts(want):
+            if part.frame.is_empty():
+                continue
+            frame = ladder.join(normalise(part.frame)).with_columns(
+                place=pl.lit(part.source, pl.Int64)
+            )
+            missing = [
+                pl.lit(None, pl.String).alias(name)
+                for name in ("request_id", "trace_id", "lifecycle")
+                if name not in frame.columns
+            ]
+            frame = frame.with_columns(missing)
+            if self._holders is not None:
+                frame = self._name_ip_lines(frame, self._holders)
+            yield frame
+
+    @staticmethod
+    def _name_ip_lines(frame: pl.DataFrame, holders: Holders) -> pl.DataFrame:
+        rows = ((frame["identity"] == "ip") & frame["time"].is_not_null()).arg_true()
+        if rows.is_empty():
+            return frame
+        names = []
+        for ip, at in frame.select("ip", pl.col("time").cast(pl.Int64)).gather(rows).iter_rows():
+            lease = holders.at(ip, at)
+            one = lease is not None and len(lease.containers) == 1
+            names.append(lease.containers[0] if lease is not None and one else ip)
+        return frame.with_columns(container=frame["container"].scatter(rows, names))
+
+    # -- what users see --------------------------------------------------------------------
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        """Where every record went, before any filter; of all sources and of each."""
+        summary = self._book[0]
+        return accounting(summary, [(one.path, one.format) for one in self.opened
+                                    if one.left_out is None])  # fmt: skip
+
+    @property
+    def opened(self) -> list[Opened]:
+        """What was found out about each source: format, compression, whether it was left out."""
+        _ = self._raw_summary
+        return self._records.opened
+
+    @property
+    def problems(self) -> list[SourceError]:
+        """Sources that were cut off; what could be read of them is in the answers."""
+        _ = self._raw_summary
+        return self._records.problems
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the answers should know, sorted."""
+        _ = self._book
+        found = [str(problem).splitlines()[0] for problem in self._records.problems]
+        found += [
+            f"{one.path}: left out: {one.left_out}"
+            for one in self._records.opened
+            if one.left_out is not None
+        ]
+        if self._records.zoneless and not self.zone_said:
+            found.append(
+                f"{self._records.zoneless:,} times have no zone and were taken for "
+                f"{self._records.options.tz} (--tz ZONE says otherwise)"
+            )
+        return sorted(found)
+
+    @property
+    def events(self) -> pl.LazyFrame:
+        """The events (columns of EVENTS) that the filters leave, in the order of sources and lines.
+
+        Read anew each time it is collected, in bounded memory.
+        """
+        sources = [one.path for one in self.opened]
+        keep = self._filter()
+        _ = self._book  # the names of lines that know only an IP are settled there
+
+        def read(
+            with_columns: list[str] | None,
+            predicate: pl.Expr | None,
+            n_rows: int | None,
+            batch_size: int | None,
+        ) -> Iterator[pl.DataFrame]:
+            del batch_size
+            left = n_rows
+            for frame in self._enriched(frozenset(ROLES)):
+                rows = frame.filter(pl.col("kind") == "event").with_columns(
+                    source=pl.col("place").replace_strict(
+                        list(range(len(sources))), sources, return_dtype=pl.String
+                    )
+                )
+                rows = conform(_as_events(rows), EVENTS, who="events").collect()
+                if keep is not None:
+                    rows = rows.filter(keep)
+                if predicate is not None:
+                    rows = rows.filter(predicate)
+                if with_columns is not None:
+                    rows = rows.select(with_columns)
+                if left is not None:
+                    rows = rows.head(left)
+                    left -= len(rows)
+                yield rows
+                if left == 0:
+                    return
+
+        return register_io_source(read, schema=EVENTS)
+
+    def lifetimes(self) -> pl.DataFrame:
+        """One row for each container: `analyses.lifetimes.LIFETIMES`."""
+        summary, found = self._book
+        keep = self._filter()
+        return lifetimes(summary, found, None if keep is None else self._shown(keep))
+
+    # -- filters ---------------------------------------------------------------------------
+
+    @cached_property
+    def _newest(self) -> int | None:
+        if self._now is not None:
+            return times.point(self._now, newest=None, tz=self._records.options.tz)
+        newest: int | None = self._raw_summary.groups.filter(pl.col("kind") == "event").select(
+            pl.col("last").max().cast(pl.Int64)
+        ).item()
+        return newest
+
+    def _filter(self) -> pl.Expr | None:
+        """The filters as one expression on the columns of EVENTS; None if there is none."""
+        tz = self._records.options.tz
+        conditions: list[pl.Expr] = []
+        for words, side in ((self._since, "since"), (self._until, "until")):
+            if words is not None:
+                newest = self._newest if words.strip()[:1] in "+-tyn" else None
+                at = pl.lit(times.point(words, newest=newest, tz=tz)).cast(EVENTS["time"])
+                conditions.append(pl.col("time") >= at if side == "since" else pl.col("time") < at)
+        columns: dict[str, list[pl.Expr]] = {}
+        for column, value in self._where:
+            columns.setdefault(column, []).append(self._equals(column, value))
+        # Two values for one column: either will do. Two columns: both must fit.
+        conditions += [pl.any_horizontal(choices) for choices in columns.values()]
+        return pl.all_horizontal(conditions) if conditions else None
+
+    def _equals(self, column: str, value: str) -> pl.Expr:
+        if column == "container":
+            return pl.col("container") == self.find_container(value)
+        if column.endswith("ip"):
+            return pl.col(column) == (address(value) or value)
+        if column == "time":
+            at = times.point(value, newest=self._newest, tz=self._records.options.tz)
+            return pl.col("time") == pl.lit(at).cast(EVENTS["time"])
+        if isinstance(EVENTS[column], pl.Enum):
+            return pl.col(column).cast(pl.String) == value
+        return pl.col(column).cast(pl.String) == value
+
+    def find_container(self, start: str) -> str:
+        """The container called START, or the only one whose name begins so; START if none does.
+
+        Raises:
+            UsageError: several begin so; they are named.
+        """
+        names = self._book[0].groups["container"].drop_nulls().unique()
+        evidence = self._book[0].evidence["container"].drop_nulls().unique()
+        known = sorted({*names.to_list(), *evidence.to_list()})
+        hits = [name for name in known if name.startswith(start)]
+        if start in known or not hits:
+            return start
+        if len(hits) > 1:
+            listed = ", ".join(hits[:5]) + (f" and {len(hits) - 5} more" if len(hits) > 5 else "")
+            raise UsageError(
+                f"container={start} fits {len(hits)} containers: {listed}", do="give more letters"
+            )
+        return hits[0]
+
+    def _shown(self, keep: pl.Expr) -> Summary:
+        sources = [one.path for one in self.opened]
+
+        def parts() -> Iterator[tuple[int, pl.DataFrame]]:
+            want = frozenset(ROLES) if self._where else _WHO_AND_WHEN
+            for frame in self._enriched(want):
+                rows = frame.filter(pl.col("kind") == "event").with_columns(
+                    source_path=pl.col("place").replace_strict(
+                        list(range(len(sources))), sources, return_dtype=pl.String
+                    )
+                )
+                rows = conform(
+                    _as_events(rows.rename({"source_path": "source"})), EVENTS, who="shown"
+                ).with_columns(place=pl.lit(int(frame["place"][0]) if len(frame) else 0)).collect()
+                shown = rows.filter(keep)
+                if shown.height:
+                    yield int(frame["place"][0]), shown
+
+        return _summary_of_events(parts())
+
+    def _repr_html_(self) -> str:
+        table = self.lifetimes()._repr_html_()
+        count = self.accounting
+        return f"<p>{count.events:,} events, {table.count('<tr>')} rows</p>{table}"
+
+
+def _as_events(frame: pl.DataFrame) -> pl.LazyFrame:
+    """Enriched records with the types of EVENTS; addresses of peers in their one spelling."""
+    columns = {
+        "ip_from": pl.col("ip_from").cast(EVENTS["ip_from"]),
+        "time_from": pl.col("time_from").cast(EVENTS["time_from"]),
+    }
+    return frame.lazy().with_columns(**columns)
+
+
+def _summary_of_events(parts: Iterator[tuple[int, pl.DataFrame]]) -> Summary:
+    """The summary of rows whose container is settled: no identity is worked out again."""
+    groups, pairs = [Summary.of([]).groups], [PAIRS.to_frame()]
+    for place, rows in parts:
+        known = [name for name in groups[0].columns if name in rows.columns and name != "source"]
+        frame = rows.select(known).with_columns(
+            kind=pl.lit("event").cast(groups[0].schema["kind"]),
+            source=pl.lit(place, pl.Int64),
+            pod_key=pl.lit(None, pl.String),
+            errors=(rows["level"] >= pl.lit("ERROR", LEVEL)).fill_null(False).cast(pl.Int64)
+            if False
+            else rows.select((pl.col("level") >= pl.lit("ERROR", LEVEL)).fill_null(False)
+                             .cast(pl.Int64)).to_series(),
+            lines=pl.lit(1, pl.Int64),
+            dated=rows["time"].is_not_null().cast(pl.Int64),
+            first=rows["time"], last=rows["time"],
+            first_line=rows["line"], last_line=rows["line"],
+        ).select(groups[0].columns)  # fmt: skip
+        groups.append(frame)
+        pairs.append(rows.select("container", request=request_key()).drop_nulls().unique())
+    empty = Summary.of([]).evidence
+    return Summary.merge([Summary(pl.concat(groups), pl.concat(pairs).unique(), empty)])
+
+
+def _pairs(said: Sequence[tuple[str, str]] | Mapping[str, str]) -> list[tuple[str, str]]:
+    return list(said.items()) if isinstance(said, Mapping) else list(said)
+
+
+def _config_beside(sources: Sequence[Source]) -> Path | None:
+    for source in sources:
+        if source.path == STDIN:
+            continue
+        for folder in Path(source.path).absolute().parents:
+            if (path := folder / "cuidx.toml").is_file():
+                return path
+    return None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        said = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"can't be read: {error.strerror}", where=str(path), do="check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"no valid TOML: {error}", where=str(path), do="see docs/fields.md") from None
+    unknown = sorted(set(said) - _CONFIG_KEYS)
+    if unknown:
+        raise UsageError(
+            f"unknown key {unknown[0]!r}", where=str(path), do=f"known: {', '.join(sorted(_CONFIG_KEYS))}"
+        )
+    field = said.get("field", {})
+    if not isinstance(field, dict) or not all(isinstance(v, str) for v in field.values()):
+        raise UsageError("field must be a table of role = \"path\"", where=str(path),
+                         do='for example: [field] then request_id = "headers.x-request-id"')  # fmt: skip
+    if isinstance(said.get("pattern"), str):
+        said["pattern"] = [said["pattern"]]
+    return said
+
+

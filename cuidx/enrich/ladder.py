@@ -1,0 +1,137 @@
+"""Where evidence joins rungs of the identity ladder, and what it says of addresses.
+
+A tagger's start record carries its CUID and its Pod's uid: then a line that knows only that uid
+names the same container, not another one. Only evidence joins; that two identities stand on one
+line is no proof (a collector's metadata can be the previous Pod's for a moment).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+
+import polars as pl
+
+from cuidx.enrich.leases import SECOND, Address, Lease
+from cuidx.enrich.summary import Summary
+from cuidx.schema import IDENTITY
+
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """`names`: container → the CUID it is known to be; `told`: container → [(ns, own IP)]."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    told: dict[str, list[tuple[int | None, str]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, summary: Summary) -> Ladder:
+        """What the evidence in SUMMARY joins."""
+        evidence = summary.evidence.filter(pl.col("cuid").is_not_null())
+        by_pod: dict[tuple[str, str | None, int | None], set[str]] = {}
+        for row in evidence.filter(pl.col("pod_uid").is_not_null()).iter_rows(named=True):
+            key = (row["pod_uid"], row["container_name"], row["restart"])
+            by_pod.setdefault(key, set()).add(row["cuid"])
+        names = {}
+        if by_pod:
+            lines = summary.groups.filter(
+                pl.col("cuid").is_null() & pl.col("pod_uid").is_not_null()
+            ).select("container", "pod_uid", "container_name", "restart")
+            for container, uid, name, restart in lines.unique().iter_rows():
+                # Node mode has a CUID for each container; a sidecar has one for its Pod.
+                for key in ((uid, name, restart), (uid, name, None), (uid, None, None)):
+                    cuids = by_pod.get(key, set())
+                    if len(cuids) == 1:
+                        names[container] = next(iter(cuids))
+                        break
+        told: dict[str, list[tuple[int | None, str]]] = {}
+        rows = evidence.filter(pl.col("ip").is_not_null()).select(
+            "container", pl.col("time").cast(pl.Int64), "ip"
+        )
+        for container, at, ip in rows.sort("time", nulls_last=False).iter_rows():
+            known = told.setdefault(container, [])
+            if not known or known[-1][1] != ip:
+                known.append((at, ip))
+        return cls(names, told)
+
+    def moves(self) -> list[str]:
+        """Containers that evidence gives more than one address: theirs depend on the time."""
+        return sorted(name for name, known in self.told.items() if len(known) > 1)
+
+    def join(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME (container, identity, cuid, ip, maybe time) with the names and addresses told.
+
+        Adds ip_from: `own`, `evidence` or null.
+        """
+        if self.names:
+            known = pl.col("container").is_in(list(self.names))
+            renamed = pl.col("container").replace(self.names)
+            frame = frame.with_columns(
+                identity=pl.when(known).then(pl.lit("cuid", IDENTITY)).otherwise("identity"),
+                cuid=pl.when(known).then(renamed).otherwise("cuid"),
+                container=renamed,
+            )
+        frame = frame.with_columns(
+            ip_from=pl.when(pl.col("ip").is_not_null()).then(pl.lit("own"))
+        )
+        if self.told:
+            frame = self._fill(frame)
+        return frame
+
+    def _fill(self, frame: pl.DataFrame) -> pl.DataFrame:
+        still = {name: known[0][1] for name, known in self.told.items() if len(known) == 1}
+        told = pl.col("container").replace_strict(
+            list(still), list(still.values()), default=None, return_dtype=pl.String
+        )
+        frame = frame.with_columns(ip=pl.coalesce("ip", told))
+        if "time" in frame.columns and (moved := self.moves()):
+            at = (pl.col("ip").is_null() & pl.col("container").is_in(moved)).alias("at")
+            rows = frame.select(at)["at"].arg_true()
+            ips = [
+                self._ip_at(name, ns)
+                for name, ns in frame.select("container", pl.col("time").cast(pl.Int64))
+                .gather(rows)
+                .iter_rows()
+            ]
+            frame = frame.with_columns(ip=frame["ip"].scatter(rows, ips))
+        return frame.with_columns(
+            ip_from=pl.when(pl.col("ip_from").is_null() & pl.col("ip").is_not_null())
+            .then(pl.lit("evidence"))
+            .otherwise("ip_from")
+        )
+
+    def _ip_at(self, container: str, at: int | None) -> str:
+        known = self.told[container]
+        if at is None:
+            return known[0][1]
+        place = bisect_right([when or 0 for when, _ in known], at)
+        return known[max(place - 1, 0)][1]
+
+    def summary(self, summary: Summary) -> Summary:
+        """SUMMARY with the names joined and the addresses filled in."""
+        pairs = summary.pairs
+        if self.names:
+            pairs = pairs.with_columns(pl.col("container").replace(self.names)).unique()
+        groups = self.join(summary.groups).drop("ip_from")
+        return Summary(groups, pairs, summary.evidence)
+
+
+class Holders:
+    """Who had an address at a time: for lines that know nothing but an IP."""
+
+    def __init__(self, addresses: list[Address]) -> None:
+        self._leases = {address.ip: address.leases for address in addresses}
+
+    def at(self, ip: str, when: int) -> Lease | None:
+        """The one lease of IP that covers WHEN (ns); else the one whose edge is within 1 s."""
+        leases = self._leases.get(ip, ())
+        inside = [lease for lease in leases if lease.first <= when <= lease.last]
+        if not inside:
+            inside = [
+                lease
+                for lease in leases
+                if lease.first - SECOND <= when <= lease.last + SECOND
+            ]
+        return inside[0] if len(inside) == 1 else None

@@ -1,0 +1,286 @@
+"""Leases: who had which own IP, from when to when; and what became of each address.
+
+A lease is one holder having one address over [first, last]. Containers of one Pod share its
+address: as long as they overlap they are one holder. Outside a lease nothing is known: address
+managers differ, so the next holder is never guessed from a gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final, Literal
+
+import polars as pl
+
+from cuidx.enrich.identity import address_order, is_pod_address
+from cuidx.enrich.summary import Summary
+
+
+SECOND: Final = 1_000_000_000
+# Two clocks: UTC nanoseconds, or, where nothing has a time, the order of the lines.
+Clock = Literal["time", "order"]
+_PLACE: Final = 1 << 40  # lines in a source, for the order of lines over all sources
+
+Change = Literal["first", "recycled", "restarted", "returned", "shared"]
+Kind = Literal["single", "reused", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One holder's time on one address; `first` and `last` in nanoseconds or line order."""
+
+    ip: str
+    holder: str
+    containers: tuple[str, ...]
+    pod_key: str | None
+    service: str | None
+    pod: str | None
+    first: int
+    last: int
+    lines: int
+    change: Change = "first"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """All leases of one address, in order of time."""
+
+    ip: str
+    kind: Kind
+    leases: tuple[Lease, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    container: str
+    identity: str
+    pod_key: str | None
+    pod_uid: str | None
+    pod_name: str | None
+    service: str | None
+    ip: str
+    first: int
+    last: int
+    lines: int
+
+
+def clock_of(summary: Summary) -> Clock:
+    """`time` as soon as anything has one; undated lines then make no lease."""
+    dated = summary.groups["dated"].sum() or summary.evidence["time"].count()
+    return "time" if dated else "order"
+
+
+def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
+    """First and last sight of each container on each own IP, evidence included.
+
+    RUNS (container, ip, first, last, lines) stand for the containers that `unsettled` names.
+    """
+    clock = clock_of(summary)
+    groups = summary.groups.filter(pl.col("kind") == "event")
+    rows = sightings(groups, clock)
+    told = summary.evidence.filter(
+        pl.col("ip").is_not_null() & pl.col("container").is_not_null()
+    )
+    if clock == "time" and told.height:
+        at = pl.col("time").cast(pl.Int64)
+        rows = pl.concat(
+            [rows, told.select(*_FACTS, first=at, last=at, lines=pl.lit(0, pl.Int64))]
+        )
+    facts = rows.group_by("container", "ip").agg(
+        pl.col(name).filter(pl.col(name).is_not_null()).min() for name in _FACTS[2:]
+    )
+    if runs is not None and runs.height:
+        rows = pl.concat(
+            [
+                rows.filter(~pl.col("container").is_in(runs["container"].unique().implode()))
+                .group_by("container", "ip")
+                .agg(pl.col("first").min(), pl.col("last").max(), pl.col("lines").sum()),
+                runs.select("container", "ip", "first", "last", "lines"),
+            ]
+        )
+    else:
+        rows = rows.group_by("container", "ip").agg(
+            pl.col("first").min(), pl.col("last").max(), pl.col("lines").sum()
+        )
+    rows = rows.drop_nulls("first").join(facts, on=["container", "ip"], how="left")
+    return [
+        _Span(
+            container=row["container"],
+            identity=row["identity"],
+            pod_key=row["pod_key"],
+            pod_uid=row["pod_uid"],
+            pod_name="/".join(part for part in (row["namespace"], row["pod"]) if part) or None,
+            service=row["service"],
+            ip=row["ip"],
+            first=row["first"],
+            last=row["last"],
+            lines=row["lines"],
+        )
+        for row in rows.sort("ip", "first", "last", "container").iter_rows(named=True)
+        if is_pod_address(row["ip"])
+    ]
+
+
+_FACTS: Final = ("container", "ip", "identity", "pod_key", "pod_uid", "namespace", "pod", "service")
+
+
+def sightings(groups: pl.DataFrame, clock: Clock) -> pl.DataFrame:
+    """Groups of lines with an own IP, their first and last on CLOCK."""
+    known = groups.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
+    if clock == "time":
+        first, last = pl.col("first").cast(pl.Int64), pl.col("last").cast(pl.Int64)
+    else:
+        place = pl.col("source") * _PLACE
+        first, last = place + pl.col("first_line"), place + pl.col("last_line")
+    return known.select(*_FACTS, first=first, last=last, lines="lines")
+
+
+def unsettled(summary: Summary) -> list[str]:
+    """Containers whose leases need each line's time: several IPs that cross, or lines after a stop.
+
+    For all others first and last sight are enough.
+    """
+    clock = clock_of(summary)
+    found: set[str] = set()
+    by_container = lambda span: span.container  # noqa: E731 - sort and group by the same
+    stops = _stops(summary)
+    for container, group in groupby(sorted(spans(summary), key=by_container), key=by_container):
+        mine = sorted(group, key=lambda span: span.first)
+        crossing = any(b.first <= a.last for a, b in zip(mine, mine[1:], strict=False))
+        after_stop = clock == "time" and any(
+            span.first <= stop < span.last - SECOND
+            for span in mine
+            for stop in stops.get((container, span.ip), ())
+        )
+        if crossing or after_stop:
+            found.add(container)
+    return sorted(found)
+
+
+def _stops(summary: Summary) -> dict[tuple[str, str], list[int]]:
+    rows = summary.evidence.filter(
+        (pl.col("lifecycle") == "stop") & pl.col("time").is_not_null() & pl.col("ip").is_not_null()
+    ).select("container", "ip", pl.col("time").cast(pl.Int64))
+    stops: dict[tuple[str, str], list[int]] = {}
+    for container, ip, at in rows.iter_rows():
+        stops.setdefault((container, ip), []).append(at)
+    return stops
+
+
+def runs_of(points: pl.DataFrame, summary: Summary) -> pl.DataFrame:
+    """POINTS (container, ip, at: one a line or record) as runs on one address without another.
+
+    A run ends where the container's next line has another own IP, or where evidence ends it.
+    """
+    stops = _stops(summary)
+    runs: list[tuple[str, str, int, int, int]] = []
+    for container, ip, at, lines in (
+        points.sort("container", "at", "ip").select("container", "ip", "at", "lines").iter_rows()
+    ):
+        if runs and runs[-1][:2] == (container, ip):
+            first, last, count = runs[-1][2:]
+            ended = any(
+                first <= stop and last <= stop + SECOND and at > stop + SECOND
+                for stop in stops.get((container, ip), ())
+            )
+            if not ended:
+                runs[-1] = (container, ip, first, at, count + lines)
+                continue
+        runs.append((container, ip, at, at, lines))
+    return pl.DataFrame(
+        runs, schema=["container", "ip", "first", "last", "lines"], orient="row",
+        schema_overrides={"container": pl.String, "ip": pl.String, "first": pl.Int64,
+                          "last": pl.Int64, "lines": pl.Int64},
+    )  # fmt: skip
+
+
+def addresses(found: list[_Span], clock: Clock) -> list[Address]:
+    """Every own IP, sorted numerically, with its leases in order and what became of it."""
+    # Two clocks may differ by a second; overlaps up to that are no sharing.
+    slack = SECOND if clock == "time" else 0
+    by_ip: dict[str, list[_Span]] = {}
+    for span in found:
+        by_ip.setdefault(span.ip, []).append(span)
+    result = []
+    for ip in sorted(by_ip, key=address_order):
+        mine = by_ip[ip]
+        if any(span.identity != "ip" for span in mine):
+            # A line that knows only the IP is no holder beside those that are known better.
+            mine = [span for span in mine if span.identity != "ip"]
+        result.append(_classify(ip, _holders(mine, slack), slack))
+    return result
+
+
+def _holders(mine: list[_Span], slack: int) -> list[Lease]:
+    def pod(span: _Span) -> tuple[str, str]:
+        return ("pod", span.pod_key) if span.pod_key else ("container", span.container)
+
+    leases = []
+    ordered = sorted(mine, key=lambda span: (pod(span), span.first, span.last, span.container))
+    for _, group in groupby(ordered, key=pod):
+        together: list[_Span] = []
+        end = 0
+        for span in group:
+            if together and span.first >= end - slack:
+                leases.append(_lease(together))
+                together = []
+            end = span.last if not together else max(end, span.last)
+            together.append(span)
+        leases.append(_lease(together))
+    return sorted(leases, key=lambda lease: (lease.first, lease.last, lease.holder))
+
+
+def _lease(together: list[_Span]) -> Lease:
+    containers = tuple(sorted({span.container for span in together}))
+    head = together[0]
+    if len(containers) == 1:
+        name = containers[0]
+    else:
+        cuids = {span.container for span in together if span.identity == "cuid"}
+        uids = {span.pod_uid for span in together if span.pod_uid}
+        if len(cuids) == 1:
+            name = next(iter(cuids))
+        elif len(uids) == 1:
+            name = next(iter(uids))
+        else:
+            name = head.pod_name or head.pod_key or containers[0]
+    return Lease(
+        ip=head.ip,
+        holder=name,
+        containers=containers,
+        pod_key=head.pod_key,
+        service=min((span.service for span in together if span.service), default=None),
+        pod=min((span.pod_name for span in together if span.pod_name), default=None),
+        first=min(span.first for span in together),
+        last=max(span.last for span in together),
+        lines=sum(span.lines for span in together),
+    )
+
+
+def _classify(ip: str, leases: list[Lease], slack: int) -> Address:
+    shared = [False] * len(leases)
+    open_leases: list[int] = []
+    for at, lease in enumerate(leases):
+        open_leases = [o for o in open_leases if leases[o].last - slack > lease.first]
+        for other in open_leases:
+            shared[at] = shared[other] = True
+        open_leases.append(at)
+    done: list[Lease] = []
+    for at, lease in enumerate(leases):
+        change: Change
+        if shared[at]:
+            change = "shared"
+        elif at == 0:
+            change = "first"
+        elif lease.pod_key is not None and lease.pod_key == leases[at - 1].pod_key:
+            change = "restarted"
+        elif any(lease.holder == before.holder for before in leases[:at]):
+            change = "returned"
+        else:
+            change = "recycled"
+        done.append(replace(lease, change=change))
+    kind: Kind = "shared" if any(shared) else "reused" if len(done) > 1 else "single"
+    return Address(ip, kind, tuple(done))
+
+

@@ -1,0 +1,103 @@
+"""What a record needs from its neighbours: a carried time, and whether it was seen before."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from cuidx import times
+from cuidx.schema import KIND, TIME, TIME_FROM
+
+_WHENCE: Final = pl.Enum(TIME_FROM)
+
+
+def date(parsed: pl.DataFrame, tz: str) -> tuple[pl.DataFrame, int]:
+    """PARSED with `time` as UTC nanoseconds, and how many times had no zone but TZ.
+
+    Adds time_from: `collector` for an envelope's time, `own`, or `none` as yet.
+    """
+    if "time" not in parsed.columns:
+        return parsed.with_columns(time=pl.lit(None, TIME), time_from=pl.lit("none", _WHENCE)), 0
+    time, zoneless = (
+        (parsed["time"], 0)
+        if parsed.schema["time"] == TIME
+        else times.parse(parsed["time"], tz)
+    )
+    wrapped = pl.col("envelope").fill_null(False) if "envelope" in parsed.columns else pl.lit(False)
+    frame = parsed.with_columns(time.alias("time")).with_columns(
+        time_from=pl.when(pl.col("time").is_null())
+        .then(pl.lit("none", _WHENCE))
+        .when(wrapped)
+        .then(pl.lit("collector", _WHENCE))
+        .otherwise(pl.lit("own", _WHENCE))
+    )
+    return frame, zoneless
+
+
+class Carry:
+    """The last time seen in a file: a line without a time of its own (a stack trace) takes it."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME, the next rows of the file, with times carried on; the state moves behind it."""
+        time = frame["time"]
+        missing = (frame["kind"] == "event") & time.is_null()
+        if missing.any():
+            filled = time.cast(pl.Int64).forward_fill()
+            if self._last is not None:
+                filled = filled.fill_null(self._last)
+            carried = filled.cast(TIME)
+            frame = frame.with_columns(
+                time=pl.when(missing).then(carried).otherwise(time),
+                time_from=pl.when(missing & carried.is_not_null())
+                .then(pl.lit("carried", _WHENCE))
+                .otherwise("time_from"),
+            )
+            last = filled.drop_nulls()
+        else:
+            last = time.cast(pl.Int64).drop_nulls()
+        if len(last):
+            self._last = int(last[-1])
+        return frame
+
+
+class Documents:
+    """Which documents, by `_index` and `_id`, were seen: the second time they are duplicates.
+
+    Kept as 64-bit hashes in sorted runs that double in length, 8 bytes a document. For a hundred
+    million documents the chance that two different ids look alike is 3 in 10,000.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[pl.Series] = []
+
+    def mark(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME with the kind `duplicate` where the document came before, here or in an earlier one."""
+        if "doc_id" not in frame.columns or frame["doc_id"].null_count() == len(frame):
+            return frame
+        countable = pl.col("kind").is_in(["event", "evidence"]) & pl.col("doc_id").is_not_null()
+        marked = frame.with_columns(
+            known=pl.struct(pl.col("doc_index").fill_null(""), "doc_id").hash(0), ok=countable
+        )
+        ids = marked.filter("ok")["known"]
+        again = ~ids.is_first_distinct()
+        for run in self._runs:
+            place = run.search_sorted(ids, side="left").clip(0, len(run) - 1)
+            again |= run.gather(place) == ids
+        self._add(ids.filter(~again).sort())
+        if not again.any():
+            return frame
+        at = marked["ok"].arg_true().filter(again)
+        kind = frame["kind"].cast(pl.String).scatter(at, "duplicate").cast(KIND)
+        return frame.with_columns(kind=kind)
+
+    def _add(self, run: pl.Series) -> None:
+        if run.is_empty():
+            return
+        self._runs.append(run)
+        while len(self._runs) > 1 and len(self._runs[-1]) * 2 > len(self._runs[-2]):
+            last = self._runs.pop()
+            self._runs[-1] = pl.concat([self._runs[-1], last]).sort()

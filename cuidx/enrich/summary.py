@@ -1,0 +1,185 @@
+"""What many questions need of all records, in small tables that add up: f(A ∪ B) = f(A) ⊕ f(B).
+
+A chunk of records is first grouped by the text of the columns that say who wrote it; the few
+hundred groups are then made sense of. Memory grows with containers and with pairs of container
+and request id, not with events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from cuidx.enrich.identity import TEXTS, normalise
+from cuidx.schema import IDENTITY, KIND, LEVEL, TIME
+
+# What a record is grouped by, beside its source and kind.
+_WHO: Final = tuple(name for name in TEXTS if name not in ("level", "node"))
+_KEYS: Final = ("source", "kind", *_WHO, "node", "level")
+_STATS: Final = {
+    "lines": pl.Int64(),
+    "dated": pl.Int64(),
+    "first": TIME,
+    "last": TIME,
+    "first_line": pl.Int64(),
+    "last_line": pl.Int64(),
+}
+GROUPS: Final = pl.Schema(
+    {
+        "source": pl.Int64(),
+        "kind": KIND,
+        **{name: pl.String() for name in (*_WHO, "node") if name not in ("svc", "restart")},
+        "restart": pl.Int64(),
+        "identity": IDENTITY,
+        "container": pl.String(),
+        "pod_key": pl.String(),
+        "errors": pl.Int64(),
+        **_STATS,
+    }
+)
+PAIRS: Final = pl.Schema({"container": pl.String(), "request": pl.String()})
+_FIRST_ERROR: Final = "ERROR"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Groups of lines by who wrote them, and (container, request id) pairs.
+
+    groups  GROUPS: lines of one kind of one source by one writer, with first and last time
+    pairs   PAIRS: each request id once a container, lower case, without dashes
+    evidence  evidence records whole: lifecycle (start, stop), time, identity columns, ip
+    """
+
+    groups: pl.DataFrame
+    pairs: pl.DataFrame
+    evidence: pl.DataFrame
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[int, pl.DataFrame]]) -> Summary:
+        """The summary of (source, records) parts, in any order."""
+        raw: list[pl.DataFrame] = []
+        pairs: list[pl.DataFrame] = []
+        evidence: list[pl.DataFrame] = []
+        for source, frame in parts:
+            if frame.is_empty():
+                continue
+            raw.append(_group(frame).with_columns(source=pl.lit(source, pl.Int64)))
+            pairs.append(_pairs(frame))
+            if (rows := frame.filter(pl.col("kind") == "evidence")).height:
+                evidence.append(normalise(rows).with_columns(source=pl.lit(source, pl.Int64)))
+        return cls(_settle(raw), _distinct_pairs(pairs), _evidence(evidence))
+
+    @classmethod
+    def merge(cls, summaries: Sequence[Summary]) -> Summary:
+        """The summary of all the records of SUMMARIES."""
+        return cls(
+            _regroup(pl.concat([s.groups for s in summaries])),
+            pl.concat([s.pairs for s in summaries]).unique(),
+            _evidence([s.evidence for s in summaries]),
+        )
+
+
+def _group(frame: pl.DataFrame) -> pl.DataFrame:
+    # A column that is null throughout costs as much to group by as any other: leave it out.
+    keys = [
+        name
+        for name in _KEYS
+        if name in frame.columns and frame[name].null_count() < len(frame)
+    ]
+    return frame.group_by(keys).agg(
+        lines=pl.len().cast(pl.Int64),
+        dated=pl.col("time").count().cast(pl.Int64),
+        first=pl.col("time").min(),
+        last=pl.col("time").max(),
+        first_line=pl.col("line").min(),
+        last_line=pl.col("line").max(),
+    )
+
+
+def _settle(raw: list[pl.DataFrame]) -> pl.DataFrame:
+    if not raw:
+        return GROUPS.to_frame()
+    frame = normalise(pl.concat(raw, how="diagonal"))
+    frame = frame.with_columns(
+        errors=pl.when(pl.col("level") >= pl.lit(_FIRST_ERROR, LEVEL))
+        .then("lines")
+        .otherwise(pl.lit(0, pl.Int64))
+    )
+    return _regroup(frame)
+
+
+def _regroup(frame: pl.DataFrame) -> pl.DataFrame:
+    keys = [name for name in GROUPS if name not in (*_STATS, "errors")]
+    return (
+        frame.group_by(keys)
+        .agg(
+            pl.col("errors").sum(),
+            pl.col("lines").sum(),
+            pl.col("dated").sum(),
+            pl.col("first").min(),
+            pl.col("last").max(),
+            pl.col("first_line").min(),
+            pl.col("last_line").max(),
+        )
+        .select(list(GROUPS))
+        .sort(keys)
+    )
+
+
+def request_key() -> pl.Expr:
+    """What makes two request ids the same: request_id, else trace_id; no case, no dashes."""
+    either = pl.coalesce("request_id", "trace_id")
+    return either.str.to_lowercase().str.replace_all("-", "", literal=True)
+
+
+def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
+    have = [name for name in ("request_id", "trace_id") if name in frame.columns]
+    who = [name for name in _WHO if name in frame.columns]
+    if not have:
+        return pl.DataFrame()
+    # The CUID alone names a container; the other columns are needed only where it is missing.
+    cuid = pl.col("cuid").is_not_null() if "cuid" in frame.columns else pl.lit(False)
+    frame = frame.filter(
+        pl.col("kind") == "event", pl.any_horizontal(pl.col(have).is_not_null())
+    ).select(*who, request=pl.coalesce(have))
+    tagged = frame.filter(cuid).select("cuid", "request").unique() if "cuid" in who else None
+    others = frame.filter(~cuid)
+    parts = [] if tagged is None or tagged.is_empty() else [tagged]
+    if others.height:
+        keys = [n for n in others.columns if others[n].null_count() < len(others)]
+        parts.append(others.select(keys).unique())
+    return pl.concat(parts, how="diagonal") if parts else pl.DataFrame()
+
+
+def _distinct_pairs(raw: list[pl.DataFrame]) -> pl.DataFrame:
+    raw = [frame for frame in raw if frame.height]
+    if not raw:
+        return PAIRS.to_frame()
+    frame = pl.concat(raw, how="diagonal").unique()
+    if set(frame.columns) == {"cuid", "request"}:
+        named = frame.select(container="cuid", request="request")
+    else:
+        named = normalise(frame).select("container", "request")
+    return (
+        named.filter(pl.col("container").is_not_null())
+        .with_columns(
+            pl.col("request").str.to_lowercase().str.replace_all("-", "", literal=True)
+        )
+        .unique()
+    )
+
+
+def _evidence(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    columns = {
+        "source": pl.Int64(), "line": pl.Int64(), "time": TIME, "lifecycle": pl.String(),
+        **{name: dtype for name, dtype in GROUPS.items()
+           if name not in (*_STATS, "errors", "source", "kind")},
+    }  # fmt: skip
+    if not frames:
+        return pl.Schema(columns).to_frame()
+    whole = pl.concat(frames, how="diagonal")
+    missing = [pl.lit(None, t).alias(n) for n, t in columns.items() if n not in whole.columns]
+    return whole.with_columns(missing).select(list(columns)).sort("source", "line")

@@ -1,0 +1,119 @@
+"""What a format is: one module with its samples, a `sniff`, a `cut` and a `parse`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import orjson
+import polars as pl
+
+from cuidx.schema import KIND, ROLES
+from cuidx.sources.stream import whole_lines
+from cuidx.suffix import OPENING
+
+if TYPE_CHECKING:
+    from cuidx.formats.shapes import Shapes
+
+__all__ = ["Block", "Example", "Format", "Reading", "Sample", "whole_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One record as it stands in a file, and what must be read from it (any PARSED columns)."""
+
+    raw: str
+    reads: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The beginning of a source, for `sniff`: some hundred lines, without their newlines."""
+
+    lines: tuple[str, ...]
+
+    @cached_property
+    def filled(self) -> tuple[str, ...]:
+        """The lines that are not blank."""
+        return tuple(line for line in self.lines if line.strip())
+
+    @cached_property
+    def documents(self) -> tuple[dict[str, Any], ...]:
+        """The lines that are JSON objects, decoded; a suffix after the object does not matter."""
+        found = (_document(line) for line in self.filled)
+        return tuple(document for document in found if document is not None)
+
+    def share(self, count: int) -> float:
+        """COUNT as a share of the filled lines, 0 to 1."""
+        return count / max(len(self.filled), 1)
+
+
+def _document(line: str) -> dict[str, Any] | None:
+    text = line.strip()
+    if not text.startswith("{"):
+        return None
+    for candidate in (text, text.rpartition(OPENING)[0]):
+        try:
+            document = orjson.loads(candidate)
+        except orjson.JSONDecodeError:
+            continue
+        return document if isinstance(document, dict) else None
+    return None
+
+
+@dataclass(slots=True)
+class Reading:
+    """How one source is read: what the user said, what was detected, what is asked for."""
+
+    want: frozenset[str] = frozenset(ROLES)
+    fields: tuple[tuple[str, str], ...] = ()  # (role, path) of --field
+    patterns: tuple[str, ...] = ()  # of --pattern, in Rust's syntax
+    strict_json: bool = False  # a file of JSON records: a broken one is unreadable, not text
+    path_roles: Mapping[str, str] = field(default_factory=dict)  # what the file's path says
+    shapes: Shapes | None = None  # learnt shapes of JSON lines; None: take the exact way only
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole records of one source, as bytes, and the number of the first line."""
+
+    data: bytes
+    first_line: int
+
+    def texts(self) -> list[str]:
+        """The lines without their newlines; bytes that are not UTF-8 become U+FFFD."""
+        lines = self.data.decode("utf-8", "replace").split("\n")
+        if lines and not lines[-1]:
+            lines.pop()  # what follows the last newline is no line
+        return lines
+
+
+class Format(Protocol):
+    """A module in `cuidx/formats/`; `cuidx/formats/__init__.py` lists them all.
+
+    NAME is what `--input-format` takes, TITLE says what it is, SOURCE where the layout is from.
+    """
+
+    NAME: Final[str]
+    TITLE: Final[str]
+    SOURCE: Final[str]
+    SAMPLES: Final[tuple[Example, ...]]
+
+    @staticmethod
+    def sniff(sample: Sample, /) -> float:
+        """How sure it is, 0 to 1. A general format caps its own answer."""
+
+    @staticmethod
+    def cut(data: bytes, /) -> int:
+        """How many bytes of DATA are whole records."""
+
+    @staticmethod
+    def parse(block: Block, reading: Reading, /) -> pl.DataFrame:
+        """One row a record, in order; columns of PARSED, those that are all null left out."""
+
+
+def kinds(count: int, kind: str) -> pl.Series:
+    """A `kind` column of one value."""
+    return pl.Series("kind", [kind], dtype=KIND).new_from_index(0, count)

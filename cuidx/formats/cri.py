@@ -1,0 +1,135 @@
+"""CRI: what containerd and CRI-O write under /var/log/pods, one record a line.
+
+    2016-10-06T00:17:09.669794202Z stdout F The content of the log entry 1
+    time, RFC 3339, ns             stream tag message
+
+Tag P: a piece, the stream's next line goes on with it; F: whole, or the last piece. The tag may
+have more parts after a colon; the first one counts. stdout and stderr interleave.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import polars as pl
+
+from cuidx.formats import lines
+from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
+from cuidx.schema import KIND
+
+NAME: Final = "cri"
+TITLE: Final = "container runtime log of Kubernetes (/var/log/pods)"
+SOURCE: Final = "kubernetes/design-proposals-archive, node/kubelet-cri-logging.md"
+
+PATTERN: Final = (
+    r"^(?<time>\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))"
+    r" (?<stream>stdout|stderr) (?<tag>[PF])(?::\S*)?(?: (?s:(?<text>.*)))?\r?$"
+)
+_SHAPE: Final = re.compile(PATTERN.replace("(?<", "(?P<"))
+_TAG: Final = re.compile(rb"^\S+ (stdout|stderr) ([PF])[: \r\n][^\n]*\n", re.MULTILINE)
+
+SAMPLES: Final = (
+    Example(
+        "2016-10-06T00:17:09.669794202Z stdout F The content of the log entry 1",
+        {"time": "2016-10-06T00:17:09.669794202Z", "message": "The content of the log entry 1"},
+    ),
+    Example(
+        "2026-11-02T10:00:01.250883117+01:00 stdout F "
+        '{"ts":"2026-11-02T09:00:01.250Z","level":"info","msg":"charge accepted",'
+        '"request_id":"4f1c","ikontainer_CUID":"3b9d","svc":"payment.shop.lab"}',
+        {
+            "time": "2026-11-02T09:00:01.250883117Z",
+            "message": "charge accepted",
+            "level": "INFO",
+            "request_id": "4f1c",
+            "cuid": "3b9d",
+        },
+    ),
+    Example(
+        "2016-10-06T02:17:10+02:00 stderr F ",
+        {"time": "2016-10-06T00:17:10Z", "message": ""},
+    ),
+)
+
+
+def sniff(sample: Sample) -> float:
+    """Share of the sample's filled lines that are CRI records."""
+    return sample.share(sum(_SHAPE.match(line) is not None for line in sample.filled))
+
+
+def cut(data: bytes) -> int:
+    """After the last line that leaves no stream with an open piece."""
+    if b" P" not in data:
+        return whole_lines(data)
+    open_streams: set[bytes] = set()
+    end = 0
+    for match in _TAG.finditer(data):
+        if match[2] == b"P":
+            open_streams.add(match[1])
+        else:
+            open_streams.discard(match[1])
+        if not open_streams:
+            end = match.end()
+    return end if end or open_streams else whole_lines(data)
+
+
+def parse(block: Block, reading: Reading) -> pl.DataFrame:
+    """One row a line: pieces joined into their first one, the others are fragments."""
+    raw = pl.Series("raw", block.texts(), dtype=pl.String)
+    records = (
+        pl.DataFrame({"raw": raw})
+        .with_columns(
+            pl.col("raw").str.extract_groups(PATTERN).alias("parts"),
+            line=pl.int_range(pl.len(), dtype=pl.Int64) + block.first_line,
+            blank=pl.col("raw").str.strip_chars() == "",
+        )
+        .unnest("parts")
+        .with_columns(pl.col("text").fill_null(pl.when(pl.col("tag").is_not_null()).then(pl.lit(""))))
+    )
+    if (records["tag"] == "P").any():
+        records = _join(records)
+    else:
+        records = records.with_columns(piece=pl.lit(0, pl.UInt32))
+    good = records["tag"].is_not_null()
+    # A broken month or hour makes that line unreadable; nothing else does.
+    whole = good & (records["piece"] == 0)
+    place = pl.select(pl.when(whole).then(whole.cast(pl.Int64).cum_sum() - 1)).to_series()
+    inner = lines.read(records["text"].filter(whole), reading, depth=1)
+    told = [name for name in inner.columns if name not in ("kind", "why", "raw", "envelope", "document")]
+    kind = (
+        pl.when(good & (records["piece"] > 0)).then(pl.lit("fragment", KIND))
+        .when(good).then(pl.lit("event", KIND))
+        .when(records["blank"]).then(pl.lit("blank", KIND))
+        .otherwise(pl.lit("unreadable", KIND))
+    )  # fmt: skip
+    bad = ~good & ~records["blank"]
+    frame = inner.select(pl.col(told).gather(place)).with_columns(
+        line=records["line"],
+        time=pl.when(whole).then(records["time"]),
+        envelope=pl.lit(True),
+        kind=kind,
+        why=pl.when(bad).then(pl.lit("no CRI record (time, stdout or stderr, P or F, text)")),
+        raw=pl.when(bad).then(records["raw"]),
+    )
+    for pattern in reading.patterns:
+        tagged = frame["suffixes"].fill_null(0) > 0
+        body = records["text"].fill_null("")
+        frame = lines.apply_pattern(frame, body, pattern, reading.want, tagged)
+    return lines.finish(frame, reading)
+
+
+def _join(records: pl.DataFrame) -> pl.DataFrame:
+    """Put the text of all pieces of a record into its first; `piece` is the place in it."""
+    # A record begins after an F of its stream; lines that are no CRI records are no part of one.
+    starts = (pl.col("tag").shift(1).over("stream") != "P").fill_null(True)
+    grouped = records.with_columns(
+        record=pl.when(pl.col("tag").is_not_null()).then(starts.cum_sum().over("stream"))
+    ).with_columns(
+        piece=pl.int_range(pl.len(), dtype=pl.UInt32).over("stream", "record"),
+        joined=pl.when(pl.col("tag").is_not_null()).then(
+            pl.col("text").str.join("").over("stream", "record")
+        ),
+    )
+    return grouped.with_columns(text="joined").drop("joined", "record")

@@ -1,0 +1,224 @@
+"""JSON objects as logs have them: which key holds which role, whoever wrote it.
+
+Keys are compared without case, blanks, `_` and `-`; a nested object and a dotted key are the same
+(`{"kubernetes":{"pod_ip":…}}`, `{"kubernetes.pod_ip":…}`). Of several keys for one role the one
+named first in FIELDS wins, so that one file may mix collectors: each document is read by itself.
+
+Sources: fluent-plugin-kubernetes_metadata_filter; Fluent Bit's kubernetes filter; Filebeat's
+add_kubernetes_metadata; Vector's kubernetes_logs; ECS 8.11; OpenTelemetry resource conventions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+from cuidx.schema import INNER_ROLES, ROLES
+from cuidx.suffix import CUID_KEY, LIFECYCLE_KEY, SVC_KEY
+
+# role: paths, best first, as they are usually written.
+FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "time": ("@timestamp", "timestamp", "time", "ts", "datetime", "asctime", "date", "event.created"),
+    "message": ("message", "msg", "log", "body", "text", "event.original", "log.original"),
+    "level": (
+        "level", "severity", "lvl", "loglevel", "log.level", "levelname", "severity_text",
+        "log_level",
+    ),
+    "svc": (SVC_KEY, "log_processed.svc"),
+    "service": (
+        "service.name", "service", "service_name", "app", "application", "component",
+        "kubernetes.labels.app", "kubernetes.labels.app_kubernetes_io/name",
+        "kubernetes.labels.app.kubernetes.io/name", "kubernetes.pod_labels.app", "name",
+    ),
+    "namespace": (
+        "kubernetes.namespace_name", "kubernetes.namespace", "kubernetes.pod_namespace",
+        "k8s.namespace.name", "namespace", "namespace_name", "orchestrator.namespace",
+    ),
+    "cluster": (
+        "orchestrator.cluster.name", "k8s.cluster.name", "kubernetes.cluster_name", "cluster",
+        "cluster_name",
+    ),
+    "pod": (
+        "kubernetes.pod_name", "kubernetes.pod.name", "k8s.pod.name", "pod", "pod_name",
+        "pod.name",
+    ),
+    "pod_uid": (
+        "kubernetes.pod_id", "kubernetes.pod.uid", "kubernetes.pod_uid", "k8s.pod.uid",
+        "pod_uid", "pod.uid", "pod_id",
+    ),
+    "node": (
+        "kubernetes.host", "kubernetes.node.name", "kubernetes.pod_node_name", "k8s.node.name",
+        "node", "node_name", "host.name", "hostname", "host",
+    ),
+    "container_name": (
+        "kubernetes.container_name", "kubernetes.container.name", "k8s.container.name",
+        "container_name", "container.name",
+    ),
+    "container_id": (
+        "docker.container_id", "docker.id", "container.id", "kubernetes.docker_id",
+        "kubernetes.container_id", "container_id",
+    ),
+    "restart": ("k8s.container.restart_count", "kubernetes.container.restart_count",
+                "restart_count", "restart"),
+    "sandbox_id": ("sandbox_id",),
+    "cuid": (CUID_KEY, "log_processed.ikontainer_CUID", "cuid", "service.instance.id"),
+    "ip": (
+        "kubernetes.pod_ip", "kubernetes.pod.ip", "k8s.pod.ip", "kubernetes.pod_ips", "pod_ip",
+        "pod.ip", "ip", "ip_address",
+    ),
+    "host_ip": ("kubernetes.host_ip", "host_ip", "host.ip", "node_ip"),
+    "source_ip": (
+        "source.ip", "source.address", "client_ip", "src_ip", "source_ip", "remote_addr",
+        "remote_ip", "client.ip", "client.address", "network.peer.address",
+    ),
+    "destination_ip": (
+        "destination.ip", "destination.address", "dst_ip", "dest_ip", "destination_ip",
+        "upstream_host", "server.address",
+    ),
+    "forwarded_ip": (
+        "x_forwarded_for", "forwarded_ip", "forwarded_for", "network.forwarded_ip",
+        "http.request.headers.x-forwarded-for", "headers.x-forwarded-for",
+    ),
+    "request_id": (
+        "request_id", "request id", "req_id", "x-request-id", "http.request.id",
+        "headers.x-request-id", "rid",
+    ),
+    "trace_id": ("trace_id", "trace.id", "trace_context.trace_id"),
+    "lifecycle": (LIFECYCLE_KEY,),
+}  # fmt: skip
+
+# A document with one of these was wrapped by a collector: its time is the collector's.
+COLLECTOR_KEYS: Final = frozenset({"kubernetes", "docker", "logtag", "_p", "agent", "@metadata"})
+
+ORDER: Final = (*ROLES, *INNER_ROLES)
+_AT: Final = {role: at for at, role in enumerate(ORDER)}
+ENVELOPE: Final = len(ORDER)  # where the row says whether a collector wrapped the document
+_INDEX, _ID, _TIME, _MESSAGE = _AT["doc_index"], _AT["doc_id"], _AT["time"], _AT["message"]
+_NO_VALUE: Final = ("", "-")  # how logs write "none"; a message may be either
+
+Row = list[Any]
+"""The values of ORDER as they stand in the document, then whether it has an envelope."""
+
+
+@lru_cache(maxsize=65_536)
+def normal(key: str) -> str:
+    """The key without case, blanks, `_` and `-`."""
+    return key.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+class Table:
+    """Key → role, made once for a run from FIELDS and the user's `--field ROLE=PATH`."""
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self._roles: dict[str, tuple[int, int]] = {}  # normal path: (role's place, rank)
+        for role, paths in FIELDS.items():
+            for rank, path in enumerate(paths):
+                self._roles.setdefault(normal(path), (_AT[role], rank))
+        for rank, (role, path) in enumerate(fields):
+            self._roles[normal(path)] = (_AT[role], rank - 1000)  # the user's word comes first
+        self._below = {
+            path[: at + 1]
+            for path in self._roles
+            for at, letter in enumerate(path)
+            if letter == "."
+        }
+        self._plans: dict[str, dict[str, tuple[int, int, str | None] | None]] = {"": {}}
+
+    def role_of(self, path: Sequence[str]) -> tuple[str, int] | None:
+        """(role, rank) of the value at PATH, a list of keys from the outside in."""
+        hit = self._roles.get(".".join(normal(key) for key in path))
+        return (ORDER[hit[0]], hit[1]) if hit else None
+
+    def leads_on(self, path: Sequence[str]) -> bool:
+        """Whether an object at PATH can hold a role."""
+        return ".".join(normal(key) for key in path) + "." in self._below
+
+    def row(self, document: dict[str, Any]) -> Row:
+        """The roles of one document; an elasticdump line's `_source` is looked into."""
+        row: Row = [None] * (ENVELOPE + 1)
+        source = document.get("_source")
+        if isinstance(source, dict) and ("_id" in document or "_index" in document):
+            row[_INDEX], row[_ID] = document.get("_index"), document.get("_id")
+            document = source
+        ranks = [1_000_000] * ENVELOPE
+        self._walk(document, "", row, ranks)
+        row[ENVELOPE] = not COLLECTOR_KEYS.isdisjoint(document) or (
+            "stream" in document and "log" in document
+        )
+        return row
+
+    def _walk(self, document: dict[str, Any], prefix: str, row: Row, ranks: list[int]) -> None:
+        plan = self._plans[prefix]
+        for key, value in document.items():
+            try:
+                step = plan[key]
+            except KeyError:
+                step = plan[key] = self._step(prefix + normal(key))
+            if step is None or value is None:
+                continue
+            at, rank, below = step
+            if isinstance(value, dict):
+                if below is not None:
+                    self._walk(value, below, row, ranks)
+            elif at >= 0 and rank < ranks[at] and (value not in _NO_VALUE or at == _MESSAGE):
+                row[at], ranks[at] = value, rank
+
+    def _step(self, path: str) -> tuple[int, int, str | None] | None:
+        below = path + "." if path + "." in self._below else None
+        if below is not None:
+            self._plans.setdefault(below, {})
+        at, rank = self._roles.get(path, (-1, 0))
+        return None if at < 0 and below is None else (at, rank, below)
+
+
+@lru_cache(maxsize=16)
+def table(fields: tuple[tuple[str, str], ...] = ()) -> Table:
+    """The table for these `--field` options."""
+    return Table(fields)
+
+
+class NotJSON(ValueError):
+    """Text that is no JSON value; says why."""
+
+
+def loads(text: str) -> Any:
+    """The JSON value of TEXT. Of an equal key the last one counts, as for Python and most others.
+
+    Raises:
+        NotJSON: it is none, or is nested deeper than 1,000 levels.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        # orjson refuses two things that RFC 8259 allows: a lone surrogate written as \ud800 and
+        # integers of any length; and it must not be the judge of what is unreadable.
+        if "\\u" not in text and "surrogate" not in str(error):
+            raise NotJSON(str(error)) from None
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        # A lone surrogate has no UTF-8 form: it becomes "?".
+        return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise NotJSON(str(error)) from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def as_text(value: Any) -> str | None:
+    """A role's value as text: numbers as they are written, a list's first value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, list):
+        texts = (as_text(item) for item in value)
+        return next((text for text in texts if text), None)
+    return None

@@ -1,0 +1,67 @@
+"""Rows that are columns already: Parquet, Arrow, a frame of the user's own.
+
+Columns are roles by the same names as JSON keys are (`documents.FIELDS`); a struct is an object.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cuidx.formats import lines
+from cuidx.formats.base import Reading, kinds
+from cuidx.formats.documents import COLLECTOR_KEYS, Table, table
+from cuidx.schema import TIME
+
+
+def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFrame:
+    """The roles of FRAME's rows: one event a row, line numbers from FIRST_LINE on."""
+    found: dict[str, tuple[int, pl.Expr, pl.DataType]] = {}
+    for name, dtype in frame.schema.items():
+        _roles(pl.col(name), dtype, (name,), table(reading.fields), found)
+    columns = {role: _text(expr, dtype, role) for role, (_, expr, dtype) in found.items()}
+    count = len(frame)
+    out = frame.select(**columns).with_columns(
+        pl.lit(None, pl.String).alias(role)
+        for role in sorted((reading.want | lines.ALWAYS) - set(columns))
+    )
+    out = out.with_columns(
+        envelope=pl.lit(not COLLECTOR_KEYS.isdisjoint(frame.columns)),
+        document=pl.lit(True),
+        suffixes=pl.lit(0, pl.Int64),
+        kind=kinds(count, "event"),
+    )
+    if "message" in columns:
+        out = lines.read_messages(out, reading, 0)
+    out = out.drop("document").with_columns(
+        line=pl.int_range(pl.len(), dtype=pl.Int64) + first_line
+    )
+    return lines.finish(out, reading)
+
+
+def _roles(
+    expr: pl.Expr,
+    dtype: pl.DataType,
+    path: tuple[str, ...],
+    roles: Table,
+    found: dict[str, tuple[int, pl.Expr, pl.DataType]],
+) -> None:
+    if isinstance(dtype, pl.Struct):
+        for field in dtype.fields:
+            inner = field.dtype if isinstance(field.dtype, pl.DataType) else field.dtype()
+            _roles(expr.struct.field(field.name), inner, (*path, field.name), roles, found)
+        return
+    hit = roles.role_of(path)
+    if hit and (hit[0] not in found or hit[1] < found[hit[0]][0]):
+        found[hit[0]] = (hit[1], expr, dtype)
+
+
+def _text(expr: pl.Expr, dtype: pl.DataType, role: str) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime) and role == "time":
+        zoned = expr if dtype.time_zone else expr.dt.replace_time_zone("UTC")
+        return zoned.dt.convert_time_zone("UTC").cast(TIME)
+    if isinstance(dtype, pl.List | pl.Array):
+        expr = expr.list.first() if isinstance(dtype, pl.List) else expr.arr.first()
+    text = expr.cast(pl.String)
+    if role == "message":
+        return text
+    return pl.when((text == "") | (text == "-")).then(None).otherwise(text)

@@ -1,0 +1,293 @@
+"""The quick way for JSON lines: learn the shapes that a file's lines have, prove them, cut them.
+
+A shape is the sequence of keys and kinds of values of one line, as a regular expression:
+
+    {"ts":"…","level":"…","msg":"…"}  →  \\{"ts":STRING,"level":STRING,"msg":STRING\\}
+
+A line that one of them fits is valid JSON, has exactly these keys, and none of them twice. So
+native code may take just the wanted values out of it, and the answer is the one that the exact
+way (`lines.read`) gives. A line that none fits goes the exact way: slower, never different.
+
+Measured on 281 MB of flat JSON lines, 2 cores: exact 3.5 s, proof 0.5 s + values 0.7 s.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+import polars as pl
+
+from cuidx.formats import lines
+from cuidx.formats.base import Block, Reading, kinds
+from cuidx.formats.documents import COLLECTOR_KEYS, Table
+from cuidx.suffix import CUID_KEY
+
+_MOST: Final = 48  # shapes kept: each makes the automaton larger, and rare ones gain little
+_DEEPEST: Final = 6
+
+_TEXT: Final = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})))*"'  # fmt: skip
+# A message that begins like this is no JSON inside JSON, which the exact way looks into.
+_PROSE: Final = rf'"(?:[^"\\\x00-\x20\x7f-\u00a0{{\u1680\u2000-\u3000\ufeff]{_TEXT[1:-1]})?"'
+_NUMBER: Final = r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?"
+_SCALAR: Final = rf"(?:{_TEXT}|{_NUMBER}|true|false|null)"
+_IDS: Final = frozenset({"request_id", "trace_id"})
+_NESTED = dict[str, Any]
+
+
+class _NoShapeError(Exception):
+    """This line can't be proven with a pattern: an array of objects, a key twice, …."""
+
+
+class Shapes:
+    """The shapes of one file's lines, learnt from a sample of them."""
+
+    def __init__(self, table: Table, want: frozenset[str], sample: Iterable[str]) -> None:
+        self._table = table
+        self._want = want | lines.ALWAYS
+        self._leaves: dict[str, dict[tuple[str, ...], int]] = {}  # role: {path: rank}
+        self._schema: _NESTED = {}
+        self._wrapped: bool | None = None
+        self._asks_message = False  # some shape leaves to its message what is asked for
+        self.patterns = self._learn(sample)
+        one = "(?:" + "|".join(self.patterns) + ")"
+        self._all = rf"\A(?:{one}\r?\n)*\z"
+        self._one = rf"\A{one}\r?\z"
+
+    def _learn(self, sample: Iterable[str]) -> list[str]:
+        shapes: Counter[str] = Counter()
+        facts: dict[str, list[tuple[str, tuple[str, ...], int]]] = {}
+        for line in sample:
+            try:
+                pairs = json.loads(line, object_pairs_hook=_Pairs)
+                if not isinstance(pairs, _Pairs):
+                    continue
+                leaves: list[tuple[str, tuple[str, ...], int]] = []
+                pattern = self._object(pairs, (), self._root(pairs), leaves, 0)
+            except (ValueError, RecursionError, _NoShapeError):
+                continue
+            if pattern in facts or re.fullmatch(pattern.replace("\\z", "\\Z"), line.rstrip("\r")):
+                shapes[pattern] += 1
+                facts.setdefault(pattern, leaves)
+        kept = []
+        for pattern, _ in sorted(shapes.items(), key=lambda item: (-item[1], item[0])):
+            if len(kept) < _MOST and self._agrees(pattern, facts[pattern]):
+                kept.append(pattern)
+        return kept
+
+    @staticmethod
+    def _root(pairs: _Pairs) -> tuple[str, ...]:
+        """Where the document itself is: below `_source` in an elasticdump line."""
+        keys = dict(pairs.items)
+        hit = isinstance(keys.get("_source"), _Pairs) and ("_id" in keys or "_index" in keys)
+        return ("_source",) if hit else ()
+
+    def _object(
+        self,
+        pairs: _Pairs,
+        path: tuple[str, ...],
+        root: tuple[str, ...],
+        leaves: list[tuple[str, tuple[str, ...], int]],
+        depth: int,
+    ) -> str:
+        keys = [key for key, _ in pairs.items]
+        if len(set(keys)) != len(keys) or depth > _DEEPEST:
+            raise _NoShapeError
+        if path == root:
+            wrapped = not COLLECTOR_KEYS.isdisjoint(keys) or ("stream" in keys and "log" in keys)
+            leaves.append(("", ("wrapped",) if wrapped else (), 0))
+        members = []
+        for key, value in pairs.items:
+            here = (*path, key)
+            name = re.escape(json.dumps(key, ensure_ascii=False))
+            members.append(f"{name}: ?{self._value(value, here, root, leaves, depth)}")
+        return r"\{" + ", ?".join(members) + r"\}"
+
+    def _value(
+        self,
+        value: Any,
+        path: tuple[str, ...],
+        root: tuple[str, ...],
+        leaves: list[tuple[str, tuple[str, ...], int]],
+        depth: int,
+    ) -> str:
+        role = self._role(path, root)
+        wanted = role is not None and role[0] in self._want
+        if isinstance(value, _Pairs):
+            return self._object(value, path, root, leaves, depth + 1)
+        if value is None:
+            return "null"
+        if isinstance(value, str):
+            if not wanted or role is None:
+                return _TEXT
+            leaves.append((role[0], path, role[1]))
+            return _PROSE if role[0] == "message" else _TEXT
+        if wanted and not isinstance(value, bool):
+            raise _NoShapeError  # a number or a list in a role: the exact way writes it as text
+        if isinstance(value, bool):
+            return "(?:true|false)"
+        if isinstance(value, (int, float)):
+            return _NUMBER
+        if any(isinstance(item, (_Pairs, list)) for item in value):
+            raise _NoShapeError
+        return rf"\[(?:{_SCALAR}(?:, ?{_SCALAR})*)?\]"
+
+    def _role(self, path: tuple[str, ...], root: tuple[str, ...]) -> tuple[str, int] | None:
+        if root and path[: len(root)] != root:
+            place = {("_index",): "doc_index", ("_id",): "doc_id"}.get(path)
+            return (place, 0) if place else None
+        return self._table.role_of(path[len(root) :])
+
+    def _agrees(self, pattern: str, leaves: list[tuple[str, tuple[str, ...], int]]) -> bool:
+        """Take a shape in, unless one of its keys means something else in a shape before it."""
+        del pattern
+        wrapped = any(role == "" and path for role, path, _ in leaves)
+        if self._wrapped not in (None, wrapped):
+            return False
+        roles = [(role, rank) for role, _, rank in leaves if role]
+        if len(set(roles)) != len(roles):
+            return False  # two keys of one rank: the first in the line counts
+        # Keys of one struct must be an object in every shape or in none.
+        trial = json.loads(json.dumps(self._schema))
+        for role, path, _ in leaves:
+            if role and not _plant(trial, path):
+                return False
+        self._schema, self._wrapped = trial, wrapped
+        has = {role for role, _, _ in leaves if role}
+        if "message" in has:
+            self._asks_message |= not {"time", "level"} <= has or not has & _IDS
+        for role, path, rank in leaves:
+            if role:
+                self._leaves.setdefault(role, {})[path] = rank
+        return True
+
+    def parse(self, block: Block, reading: Reading) -> pl.DataFrame | None:
+        """The block's rows as `lines.parse` would give them; None if the exact way is better."""
+        if not self.patterns:
+            return None
+        try:
+            text = block.data.decode()
+        except UnicodeDecodeError:
+            return None
+        if not text.endswith("\n"):
+            text += "\n"
+        count = text.count("\n")
+        whole = pl.Series([text])
+        if whole.str.contains(self._all).item():
+            frame = self._values(text.encode(), count, reading)
+            if frame is None:
+                return None
+            return frame.with_columns(line=pl.int_range(pl.len(), dtype=pl.Int64) + block.first_line)
+        raw = pl.Series("raw", text[:-1].split("\n"), dtype=pl.String)
+        fits = raw.str.contains(self._one)
+        if int(fits.sum()) * 2 < count:
+            return None
+        quick = self._values(
+            (str(raw.filter(fits).str.join("\n").item()) + "\n").encode(), int(fits.sum()), reading
+        )
+        if quick is None:
+            return None
+        slow = lines.read(raw.filter(~fits), reading).drop("document")
+        number = pl.int_range(pl.len(), dtype=pl.Int64) + block.first_line
+        number_of = pl.DataFrame({"fits": fits}).with_columns(line=number)
+        return pl.concat(
+            [
+                quick.with_columns(number_of.filter("fits")["line"]),
+                slow.with_columns(number_of.filter(~pl.col("fits"))["line"]),
+            ],
+            how="diagonal",
+        ).sort("line")
+
+    def _values(
+        self, data: bytes, count: int, reading: Reading, *, messages: bool = False
+    ) -> pl.DataFrame | None:
+        """The wanted values of lines that are proven; None if a check fails after all."""
+        messages |= "message" in reading.want or self._asks_message
+        skip = () if messages else tuple(self._leaves.get("message", {}))
+        try:
+            found = pl.read_ndjson(data, schema=_types(self._schema, (), skip))
+        except pl.exceptions.PolarsError:
+            return None
+        if len(found) != count:
+            return None
+        tagged = sum(
+            count - found.select(_field(path)).to_series().null_count()
+            for path in self._leaves.get("cuid", {})
+            if path[-1] == CUID_KEY
+        )
+        if data.count(CUID_KEY.encode()) != tagged:
+            return None  # a look-alike in some text: the exact way says what it is
+        columns = {
+            role: pl.coalesce(
+                _leaf(path, role) for path, _ in sorted(paths.items(), key=lambda item: item[1])
+            )
+            for role, paths in self._leaves.items()
+            if messages or role != "message"
+        }
+        frame = found.select(**columns).with_columns(
+            pl.lit(None, pl.String).alias(role)
+            for role in sorted(self._want - set(columns) - {"message"})
+        )
+        if not messages and "message" in self._leaves:
+            asks = frame["request_id"].is_null() & frame["trace_id"].is_null()
+            for role in {"time", "level"} & reading.want:
+                asks |= frame[role].is_null()
+            if asks.any():  # a key that is there but empty: only the message may know
+                return self._values(data, count, reading, messages=True)
+        frame = frame.with_columns(
+            suffixes=pl.lit(0, pl.Int64),
+            envelope=pl.lit(bool(self._wrapped)),
+            document=pl.lit(True),
+            kind=kinds(count, "event"),
+        )
+        if "message" in columns:
+            frame = lines.read_messages(frame, reading, 0)
+        return frame.drop("document")
+
+
+class _Pairs:
+    """An object as its pairs, in order, equal keys and all."""
+
+    def __init__(self, items: list[tuple[str, Any]]) -> None:
+        self.items = items
+
+
+def _plant(tree: _NESTED, path: tuple[str, ...]) -> bool:
+    for key in path[:-1]:
+        below = tree.setdefault(key, {})
+        if not isinstance(below, dict):
+            return False
+        tree = below
+    return tree.setdefault(path[-1], "text") == "text"
+
+
+def _types(tree: _NESTED, path: tuple[str, ...], skip: tuple[tuple[str, ...], ...]) -> pl.Schema:
+    types: dict[str, pl.DataType] = {}
+    for key, below in tree.items():
+        here = (*path, key)
+        if here in skip:
+            continue
+        if isinstance(below, dict):
+            inner = _types(below, here, skip)
+            if inner:
+                types[key] = pl.Struct(inner)
+        else:
+            types[key] = pl.String()
+    return pl.Schema(types)
+
+
+def _field(path: tuple[str, ...]) -> pl.Expr:
+    value = pl.col(path[0])
+    for key in path[1:]:
+        value = value.struct.field(key)
+    return value
+
+
+def _leaf(path: tuple[str, ...], role: str) -> pl.Expr:
+    value = _field(path)
+    if role == "message":
+        return value
+    return pl.when((value == "") | (value == "-")).then(None).otherwise(value)

@@ -1,0 +1,342 @@
+"""Sources to records: detect, parse in parallel, hand on in order, and lose nothing on the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import BinaryIO, Final, cast
+
+import polars as pl
+
+from cuidx import formats
+from cuidx.enrich.records import Carry, Documents, date
+from cuidx.errors import CuidxError, SourceError, UsageError
+from cuidx.formats.documents import table
+from cuidx.formats.shapes import Shapes
+from cuidx.schema import KIND, ROLES
+from cuidx.sources.paths import STDIN, Source
+from cuidx.sources.stream import ENDS_EARLY, blocks, compression, open_source, read_some
+
+_WORKERS: Final = min(4, os.cpu_count() or 1)
+_HEAD: Final = 1 << 20  # bytes read before the format is said
+_STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
+_PARQUET_ROWS: Final = 65_536
+
+# What a file's path says of its lines, as the kubelet and docker name their files.
+_PATHS: Final = (
+    # /var/log/pods/<namespace>_<pod>_<uid>/<container>/<restart>.log, rotated and packed ones too
+    re.compile(
+        r"(?:^|/)(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<pod_uid>[0-9a-f]{8}[0-9a-f-]{24,28})"
+        r"/(?P<container_name>[^/]+)/(?P<restart>\d+)\.log[^/]*$"
+    ),
+    # /var/log/containers/<pod>_<namespace>_<container>-<id>.log
+    re.compile(
+        r"(?:^|/)(?P<pod>[^/_]+)_(?P<namespace>[^/_]+)_(?P<container_name>[^/]+)"
+        r"-(?P<container_id>[0-9a-f]{64})\.log[^/]*$"
+    ),
+    re.compile(r"(?:^|/)(?P<container_id>[0-9a-f]{64})-json\.log[^/]*$"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the user wants sources read (INTERFACE, section 2, common options)."""
+
+    input_format: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    patterns: tuple[str, ...] = ()
+    tz: str = "UTC"
+    exact: bool = False  # leave the learnt shapes aside: for comparing, not for users
+
+    def __post_init__(self) -> None:
+        """Refuse what can't work before anything is read."""
+        for role, path in self.fields:
+            if role not in ROLES:
+                raise UsageError(f"--field {role}={path}: no role is called {role!r}",
+                                 do=f"roles: {', '.join(ROLES)}")  # fmt: skip
+        for pattern in self.patterns:
+            check_pattern(pattern)
+        if self.input_format is not None and self.input_format != "parquet":
+            formats.named(self.input_format)
+        try:
+            pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(self.tz)
+        except pl.exceptions.PolarsError:
+            raise UsageError(
+                f"--tz: no zone is called {self.tz!r}", do="examples: UTC, Europe/Berlin"
+            ) from None
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuse a `--pattern` that is no regular expression or names no role.
+
+    Raises:
+        UsageError: says what is wrong with it.
+    """
+    try:
+        groups = (
+            pl.DataFrame({"t": [""]}, schema={"t": pl.String})
+            .select(pl.col("t").str.extract_groups(pattern))
+            .to_series()
+            .struct.fields
+        )
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(
+            f"--pattern {pattern!r}: {str(error).strip().splitlines()[-1]}",
+            do="it is a regular expression in Rust's syntax, with named groups (?<role>…)",
+        ) from None
+    named = [group for group in groups if not group.isdigit()]
+    unknown = [group for group in named if group not in ROLES]
+    if unknown or not named:
+        what = f"no role is called {unknown[0]!r}" if unknown else "it has no named group"
+        raise UsageError(
+            f"--pattern {pattern!r}: {what}",
+            do=f"name its groups (?<role>…) by what they find: {', '.join(ROLES)}",
+        )
+
+
+@dataclass(slots=True)
+class Opened:
+    """What was found out about one source."""
+
+    path: str
+    format: str | None = None
+    compression: str | None = None
+    confidence: float = 1.0
+    left_out: str | None = None  # why a file found in a folder was not read
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some consecutive records of one source."""
+
+    source: int  # place in Records.opened
+    frame: pl.DataFrame
+
+
+@dataclass(slots=True)
+class _Task:
+    source: int
+    first: bool
+    work: Callable[[], tuple[pl.DataFrame, int]]
+    error: CuidxError | None = None
+
+
+_Frame = Callable[[], Iterator[pl.DataFrame]]
+
+
+@dataclass
+class Records:
+    """The records of all sources, in the order of sources and lines; can be read again.
+
+    `frames` is given instead of sources where rows come from the caller's own frame.
+    """
+
+    sources: Sequence[Source]
+    options: Options = field(default_factory=Options)
+    frame: pl.DataFrame | None = None
+    progress: Callable[[str, int], None] = lambda path, count: None
+
+    def __post_init__(self) -> None:
+        self.opened = [Opened(source.path) for source in self.sources]
+        self.problems: list[SourceError] = []  # sources that were cut off
+        self.zoneless = 0  # times without a zone, read in options.tz
+        self.quick: list[int] = []
+        self._stdin: BinaryIO | None = None
+
+    def parts(self, want: frozenset[str] = frozenset(ROLES)) -> Iterator[Part]:
+        """All records: columns of PARSED (those that are all null may be left out), time, time_from.
+
+        Raises:
+            SourceError: a named source can't be opened; one cut off goes to `problems` instead.
+        """
+        self.problems, self.zoneless = [], 0
+        documents = Documents()
+        carry = Carry()
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="cuidx-parse") as pool:
+            waiting: deque[tuple[_Task, Future[tuple[pl.DataFrame, int]] | None]] = deque()
+            tasks = self._tasks(want)
+            exhausted = False
+            try:
+                while waiting or not exhausted:
+                    while not exhausted and len(waiting) < _WORKERS + 1:
+                        task = next(tasks, None)
+                        if task is None:
+                            exhausted = True
+                            break
+                        future = None if task.error else pool.submit(task.work)
+                        waiting.append((task, future))
+                    if not waiting:
+                        break
+                    task, future = waiting.popleft()
+                    if task.error is not None:
+                        if not isinstance(task.error, SourceError):
+                            raise task.error
+                        self.problems.append(task.error)
+                        continue
+                    if task.first:
+                        carry = Carry()
+                    assert future is not None
+                    frame, zoneless = future.result()
+                    self.zoneless += zoneless
+                    frame = documents.mark(carry.apply(frame))
+                    if self.frame is None and self.sources[task.source].twin_of is not None:
+                        frame = frame.with_columns(
+                            kind=pl.when(pl.col("kind").is_in(["event", "evidence"]))
+                            .then(pl.lit("duplicate", KIND))
+                            .otherwise("kind")
+                        )
+                    yield Part(task.source, frame)
+            finally:
+                for _, future in waiting:
+                    if future is not None:
+                        future.cancel()
+
+    def _tasks(self, want: frozenset[str]) -> Iterator[_Task]:
+        if self.frame is not None:
+            self.opened = [Opened("frame", "frame")]
+            yield from self._row_tasks(0, iter([self.frame]), want)
+            return
+        for at, source in enumerate(self.sources):
+            try:
+                yield from self._source_tasks(at, source, want)
+            except SourceError as error:
+                # A file that only a folder led to may be anything; one that was named must be read.
+                if source.named:
+                    raise
+                self.opened[at].left_out = str(error).splitlines()[0].removeprefix(
+                    f"{source.path}: "
+                )
+
+    def _source_tasks(self, at: int, source: Source, want: frozenset[str]) -> Iterator[_Task]:
+        stream, packed = self._open(source)
+        with stream:
+            opened = self.opened[at]
+            opened.compression = packed
+            if packed == "parquet":
+                opened.format, opened.compression = "parquet", None
+                yield from self._row_tasks(at, _parquet(source.path), want)
+                return
+            head = _read_head(stream)
+            if inner := compression(head):
+                raise SourceError(
+                    f"inside the {packed} there is {inner} data",
+                    where=source.path,
+                    do="unpack it once by hand",
+                )
+            found = formats.detect(head, source.path, self.options.input_format)
+            opened.format, opened.confidence = found.format.NAME, found.confidence
+            reading = formats.Reading(
+                want=want,
+                fields=self.options.fields,
+                patterns=self.options.patterns,
+                strict_json=found.json_share >= _STRICT_JSON,
+                path_roles=_path_roles(source.path),
+            )
+            if (
+                reading.strict_json
+                and not self.options.exact
+                and not self.options.patterns
+                and len(head) >= _HEAD
+            ):
+                sample = formats.sample_of(head, source.path)
+                reading.shapes = Shapes(table(self.options.fields), want, sample.lines)
+            first, line = True, 1
+            bom = b"\xef\xbb\xbf"
+            cut = blocks(
+                stream,
+                source.path,
+                cut=found.format.cut,
+                head=head.removeprefix(bom),
+                seen=partial(self.progress, source.path),
+            )
+            self.progress(source.path, len(head))
+            try:
+                for data in cut:
+                    block = formats.Block(data, line)
+                    yield _Task(at, first, partial(_parse, found.format, block, reading,
+                                                   self.options.tz))  # fmt: skip
+                    line += data.count(b"\n")
+                    first = False
+            except SourceError as error:
+                yield _Task(at, first, lambda: (pl.DataFrame(), 0), error)
+
+    def _row_tasks(
+        self, at: int, frames: Iterator[pl.DataFrame], want: frozenset[str]
+    ) -> Iterator[_Task]:
+        from cuidx.formats import rows
+
+        line = 1
+        reading = formats.Reading(want=want, fields=self.options.fields,
+                                  patterns=self.options.patterns)  # fmt: skip
+        for frame in frames:
+            yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, line, reading,
+                                               self.options.tz))  # fmt: skip
+            line += len(frame)
+
+    def _open(self, source: Source) -> tuple[BinaryIO, str | None]:
+        if source.path != STDIN:
+            return open_source(source)
+        # Standard input can be read once; questions that need two passes read it from a copy.
+        if self._stdin is None:
+            self._stdin = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - kept for later
+            while data := sys.stdin.buffer.read(1 << 20):
+                self._stdin.write(data)
+        self._stdin.seek(0)
+        return open_source(source, os.fdopen(os.dup(self._stdin.fileno()), "rb"))
+
+
+def _parse(
+    format_: formats.Format, block: formats.Block, reading: formats.Reading, tz: str
+) -> tuple[pl.DataFrame, int]:
+    return date(format_.parse(block, reading), tz)
+
+
+def _parse_rows(
+    parse: Callable[[pl.DataFrame, int, formats.Reading], pl.DataFrame],
+    frame: pl.DataFrame,
+    line: int,
+    reading: formats.Reading,
+    tz: str,
+) -> tuple[pl.DataFrame, int]:
+    return date(parse(frame, line, reading), tz)
+
+
+def _read_head(stream: BinaryIO) -> bytes:
+    """The first bytes, to detect the format by; what is wrong with them shows in `blocks`."""
+    head = b""
+    with suppress(*ENDS_EARLY, OSError):
+        while len(head) < _HEAD and (piece := read_some(stream, _HEAD - len(head))):
+            head += piece
+    return head
+
+
+def _parquet(path: str) -> Iterator[pl.DataFrame]:
+    scan = pl.scan_parquet(path)
+    try:
+        rows = int(scan.select(pl.len()).collect().item())
+        for start in range(0, rows, _PARQUET_ROWS):
+            yield scan.slice(start, _PARQUET_ROWS).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError(
+            f"this Parquet file can't be read: {str(error).splitlines()[0]}",
+            where=path,
+            do="write it again; a Parquet file that was cut off has no usable part",
+        ) from None
+
+
+def _path_roles(path: str) -> dict[str, str]:
+    for shape in _PATHS:
+        if hit := shape.search(path.replace(os.sep, "/")):
+            return hit.groupdict()
+    return {}
+
+
+__all__ = ["Opened", "Options", "Part", "Records", "check_pattern"]

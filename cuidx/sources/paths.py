@@ -1,0 +1,104 @@
+"""From what the user typed to the files that are read, each once, in the order of their paths."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cuidx.errors import SourceError, UsageError
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input. `path` is how it is named in results: as typed, or as found below a folder."""
+
+    path: str
+    named: bool = True  # typed by the user; a file found in a folder may be left out if no text
+    twin_of: str | None = None  # the same file under another path that comes before
+
+
+def expand(arguments: Iterable[str | os.PathLike[str]]) -> list[Source]:
+    """The sources of ARGUMENTS in the order of their paths, standard input first.
+
+    A path named twice is there once; one file reached by two paths is there twice, the second
+    time as the twin of the first, so that its records can be counted as duplicates.
+
+    Raises:
+        SourceError: a path or a glob that leads to nothing.
+        UsageError: no argument at all.
+    """
+    found: dict[str, bool] = {}
+    given = [os.fspath(argument) for argument in arguments]
+    if not given:
+        raise UsageError("no source given", do="name a file, a folder, a quoted glob, or - ")
+    for argument in given:
+        if argument.startswith(("http://", "https://")):
+            raise SourceError(
+                "Elasticsearch as a source is not built in yet",
+                where=_without_secret(argument),
+                do="export the index first, e.g. with elasticdump, and name the file",
+            )
+        for path, named in _files(argument):
+            found[path] = found.get(path, False) or named
+    sources = []
+    first_path: dict[tuple[int, int], str] = {}
+    for path in sorted(found, key=lambda p: (p != STDIN, p)):
+        twin = None
+        if path != STDIN:
+            status = Path(path).stat()
+            if stat.S_ISREG(status.st_mode):
+                twin = first_path.setdefault((status.st_dev, status.st_ino), path)
+        sources.append(Source(path, found[path], None if twin == path else twin))
+    return sources
+
+
+def _files(argument: str) -> Iterator[tuple[str, bool]]:
+    if argument == STDIN:
+        yield STDIN, True
+        return
+    path = Path(argument)
+    if path.is_dir():
+        yield from ((below, False) for below in _walk(argument))
+    elif path.exists():
+        yield argument, True
+    elif glob.has_magic(argument):
+        hits = glob.glob(argument, recursive=True)  # noqa: PTH207 - pathlib's drops "./" and "//"
+        if not hits:
+            raise SourceError("no file fits this glob", where=argument, do="check the pattern")
+        for hit in hits:
+            if Path(hit).is_dir():
+                yield from ((below, False) for below in _walk(hit))
+            else:
+                yield hit, True
+    else:
+        raise SourceError(
+            "no such file or folder", where=argument, do="check the path; quote a glob"
+        )
+
+
+def _walk(folder: str) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise SourceError(
+            f"can't list this folder: {error.strerror}",
+            where=str(error.filename),
+            do="check its permissions, or name the files you can read",
+        )
+
+    # Links to folders are not followed: /var/log/pods has none, and loops exist.
+    for here, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = os.path.join(here, name)  # noqa: PTH118 - keeps the spelling the user typed
+            if not name.startswith(".") and Path(path).is_file():
+                yield path
+
+
+def _without_secret(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

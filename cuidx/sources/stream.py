@@ -1,0 +1,173 @@
+"""Bytes of a source, decompressed by its magic number, in blocks of whole records."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from cuidx.errors import SourceError
+from cuidx.sources.paths import Source
+
+BLOCK: Final = 8 << 20  # bytes; larger blocks cost memory and gain nothing
+_LONGEST_OPEN: Final = 256 << 20  # a record that is still open after this is taken as it stands
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"PAR1", "parquet"),
+)
+ENDS_EARLY: Final = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+
+def compression(head: bytes) -> str | None:
+    """`gzip`, `zstd`, `bzip2`, `xz`, `parquet`, or None, by the first bytes."""
+    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+
+
+def open_source(
+    source: Source, raw: BinaryIO | None = None
+) -> tuple[BinaryIO, str | None]:
+    """(the bytes without their compression, its name or None). Parquet comes as it is.
+
+    RAW is given where the bytes come from an open file (standard input).
+
+    Raises:
+        SourceError: it can't be opened.
+    """
+    try:
+        if raw is None:
+            raw = Path(source.path).open("rb")
+        buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
+        kind = compression(buffered.peek(8)[:8])
+    except OSError as error:
+        raise SourceError(
+            f"can't be opened: {error.strerror}",
+            where=source.path,
+            do="check the path and its permissions",
+        ) from error
+    if kind == "gzip":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=buffered)), kind
+    if kind == "bzip2":
+        return cast(BinaryIO, bz2.BZ2File(buffered)), kind
+    if kind == "xz":
+        return cast(BinaryIO, lzma.LZMAFile(buffered)), kind
+    if kind == "zstd":
+        import zstandard
+
+        return cast(BinaryIO, _Zstd(buffered, zstandard)), kind
+    return cast(BinaryIO, buffered), kind
+
+
+class _Zstd(io.RawIOBase):
+    """zstandard's own reader takes a cut file for a whole one; this one raises EOFError."""
+
+    def __init__(self, raw: BinaryIO, library: object) -> None:
+        self._raw = raw
+        self._new = library.ZstdDecompressor().decompressobj  # type: ignore[attr-defined]
+        self._error = library.ZstdError  # type: ignore[attr-defined]
+        self._frame = self._new()
+        self._open = False
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to about SIZE bytes (a frame's block may make it more); b"" at the end."""
+        out: list[bytes] = []
+        have = 0
+        while size < 0 or have < size:
+            data = self._left or self._raw.read(1 << 18)
+            self._left = b""
+            if not data:
+                if self._open and not out:
+                    raise EOFError("the last frame is cut off")
+                break
+            if self._frame.eof:
+                self._frame = self._new()
+            try:
+                piece = self._frame.decompress(data)
+            except self._error as error:
+                raise EOFError(str(error)) from error
+            self._open = not self._frame.eof
+            self._left = self._frame.unused_data if self._frame.eof else b""
+            out.append(piece)
+            have += len(piece)
+        return b"".join(out)
+
+
+def read_some(stream: BinaryIO, size: int) -> bytes:
+    """Up to SIZE bytes, b"" at the end. What precedes a damaged place is given before the error."""
+    # read() would throw away what it had gathered when a later piece turns out to be cut off.
+    return cast(bytes, stream.read1(size)) if hasattr(stream, "read1") else stream.read(size)
+
+
+def whole_lines(data: bytes) -> int:
+    """How many bytes of DATA are whole lines: the usual place to cut a block."""
+    return data.rfind(b"\n") + 1
+
+
+def blocks(
+    stream: BinaryIO,
+    path: str,
+    *,
+    cut: Callable[[bytes], int] = whole_lines,
+    head: bytes = b"",
+    size: int = BLOCK,
+    seen: Callable[[int], None] = lambda count: None,
+) -> Iterator[bytes]:
+    """DATA in blocks that end where CUT says, HEAD (read before, to detect) first.
+
+    What a cut-off source still gave is yielded before the error, so that it is accounted for.
+
+    Raises:
+        SourceError: the source ends early or can't be read on.
+    """
+    rest, broken = head, None
+    ended = False
+    while not ended:
+        wanted = size
+        parts = [rest]
+        have = len(rest)
+        while have < max(wanted, len(rest) + 1):
+            try:
+                piece = read_some(stream, min(1 << 20, wanted))
+            except ENDS_EARLY as error:
+                piece, broken = b"", error
+            except OSError as error:
+                piece, broken = b"", error
+            if not piece:
+                ended = True
+                break
+            seen(len(piece))
+            parts.append(piece)
+            have += len(piece)
+        data = b"".join(parts)
+        if ended:
+            if data:
+                yield data
+            break
+        end = cut(data)
+        if end <= 0 and len(data) > _LONGEST_OPEN:
+            end = whole_lines(data)
+        if end > 0:
+            yield data[:end]
+            rest = data[end:]
+        else:
+            rest = data
+            size = min(size * 2, _LONGEST_OPEN)  # a long line: grow, so that it stays linear
+    if broken is not None:
+        reason = "the file is cut off" if isinstance(broken, ENDS_EARLY) else str(broken)
+        raise SourceError(
+            f"{reason}; what could be read is in the result",
+            where=path,
+            do="copy the file again; until then the answers cover its readable part",
+        ) from broken

@@ -1,0 +1,227 @@
+"""Times as logs write them, to UTC nanoseconds and back.
+
+Everything works on whole columns. What is understood:
+
+    2026-11-02T09:00:01.250Z   2026-11-02 10:00:01,250 +01:00   2026/11/02 09:00:01
+    1793610001  1793610001.25  1793610001250  1793610001250883  1793610001250883117
+    02/Nov/2026:09:00:01 +0000
+
+An epoch number's unit follows from its digits: 10 seconds, 13 ms, 16 µs, 19 ns. Go's zero time
+(year 1) and years outside 1678–2261, which nanoseconds can't hold, are no time: null.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from cuidx.errors import UsageError
+from cuidx.schema import TIME
+
+# The head of every ISO time; `leading` looks for it near the start of a text line.
+ISO = (
+    r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d"
+    r"(?:[.,]\d{1,9})?\d*(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+)
+COMMON_LOG = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
+LEADING = rf"(?:{ISO}|{COMMON_LOG})"
+
+_PARTS = (
+    r"^(?<year>\d{4})[-/](?<month>\d\d)[-/](?<day>\d\d)[Tt ](?<clock>\d\d:\d\d:\d\d)"
+    r"(?:[.,](?<fraction>\d+))?(?: ?(?<zone>Z|z|UTC|GMT|[+-]\d\d:?\d\d))?$"
+)
+_NS = 1_000_000_000
+
+
+def parse(text: pl.Series, tz: str = "UTC") -> tuple[pl.Series, int]:
+    """(times as Datetime[ns, UTC], how many had no zone of their own and were read in TZ).
+
+    What is no time is null. Order and length stay.
+    """
+    if text.dtype != pl.String:
+        text = text.cast(pl.String)
+    quick = _uniform(text)
+    if quick is not None:
+        return quick, 0
+    # Distinct texts first: logs repeat their times, and every step below costs.
+    distinct = text.drop_nulls().unique()
+    times, zoneless = _parse_distinct(distinct, tz)
+    order = pl.DataFrame({"text": text}).join(
+        pl.DataFrame({"text": distinct, "time": times, "zoneless": zoneless}),
+        on="text",
+        how="left",
+        maintain_order="left",
+    )
+    return order["time"], int(order["zoneless"].sum())
+
+
+def _uniform(text: pl.Series) -> pl.Series | None:
+    """The quick way for a column that is all `2026-11-02T09:00:01.250Z`, alike in length."""
+    if text.is_empty() or text.null_count():
+        return None
+    size = text.str.len_bytes()
+    if (width := size.item(0)) != size.max() or width != size.min():
+        return None
+    digits = int(width) - 21
+    if (digits != -1 and not 1 <= digits <= 9) or not text.str.ends_with("Z").all():
+        return None
+    if digits > 0 and not (text.str.slice(19, 1) == ".").all():
+        return None
+    year = text.str.slice(0, 4)
+    if str(year.min()) < "1678" or str(year.max()) > "2261":
+        return None
+    seconds = text.str.slice(0, 19).str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S", time_unit="ns", time_zone="UTC", strict=False
+    )
+    if seconds.null_count():
+        return None
+    if digits <= 0:
+        return seconds
+    fraction = text.str.slice(20, digits)
+    # "+12" and "1_2" are no fractions, though a cast to integer takes the first.
+    if fraction.str.contains(r"[^0-9]").any():
+        return None
+    nanos = fraction.cast(pl.Int64) * 10 ** (9 - digits)
+    return (seconds.cast(pl.Int64) + nanos).cast(TIME)
+
+
+def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
+    frame = pl.DataFrame({"text": text}).with_columns(
+        t=pl.col("text").str.strip_chars()
+    )
+    frame = frame.with_columns(
+        # 02/Nov/2026:09:00:01 +0000, the common log format's, written as the others are
+        t=pl.when(pl.col("t").str.contains(rf"^{COMMON_LOG}$"))
+        .then(
+            pl.col("t")
+            .str.to_datetime("%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="ns")
+            .dt.to_string("%Y-%m-%dT%H:%M:%SZ")
+        )
+        .otherwise(pl.col("t"))
+    )
+    parts = frame.select(pl.col("t").str.extract_groups(_PARTS).alias("p"), "t").unnest("p")
+    zone = pl.col("zone").str.replace(":", "")
+    offset = (
+        pl.when(zone.str.contains(r"^[+-]\d{4}$"))
+        .then(
+            (zone.str.slice(1, 2).cast(pl.Int64, strict=False) * 3600
+             + zone.str.slice(3, 2).cast(pl.Int64, strict=False) * 60)
+            * pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
+        )
+        .otherwise(0)
+    )  # fmt: skip
+    fraction = (
+        pl.col("fraction").str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64, strict=False)
+    ).fill_null(0)
+    # Second 60 is a leap second: the next second's start, as POSIX clocks show it.
+    leap = pl.col("clock").str.ends_with(":60")
+    naive = (
+        pl.concat_str(
+            "year", pl.lit("-"), "month", pl.lit("-"), "day", pl.lit(" "),
+            pl.when(leap).then(pl.col("clock").str.replace(":60$", ":59"))
+            .otherwise(pl.col("clock")),
+        ).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    )  # fmt: skip
+    parts = parts.with_columns(
+        naive=naive,
+        ns=fraction + pl.when(leap).then(_NS).otherwise(0) - offset * _NS,
+    )
+    # Microseconds until here: a year-1 time would overflow nanoseconds and come out as 1754.
+    in_range = pl.col("naive").dt.year().is_between(1678, 2261)
+    parts = parts.with_columns(naive=pl.when(in_range).then(pl.col("naive")))
+    zoned = pl.col("naive").dt.replace_time_zone("UTC")
+    local = (
+        pl.col("naive")
+        .dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
+        .dt.convert_time_zone("UTC")
+    )
+    iso = (
+        pl.when(pl.col("zone").is_null()).then(local).otherwise(zoned).dt.cast_time_unit("ns")
+        .cast(pl.Int64) + pl.col("ns")
+    )  # fmt: skip
+    return (
+        parts.select(pl.coalesce(iso, _epoch(pl.col("t"))).cast(TIME).alias("time"))["time"],
+        parts.select(
+            (pl.col("naive").is_not_null() & pl.col("zone").is_null()).alias("zoneless")
+        )["zoneless"],
+    )
+
+
+def _epoch(text: pl.Expr) -> pl.Expr:
+    """Nanoseconds since 1970 of an epoch number written out; null for anything else."""
+    whole = text.str.extract(r"^(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(?:\.\d*)?$")
+    fraction = text.str.extract(r"^\d+\.(\d+)$").str.slice(0, 9).str.pad_end(9, "0")
+    digits = whole.str.len_bytes()
+    unit = (
+        pl.when(digits <= 10).then(_NS).when(digits <= 13).then(1_000_000)
+        .when(digits <= 16).then(1_000).otherwise(1)
+    )  # fmt: skip
+    below = fraction.cast(pl.Int64, strict=False).fill_null(0) * unit // _NS
+    return whole.cast(pl.Int64, strict=False) * unit + below
+
+
+def text(time: pl.Expr) -> pl.Expr:
+    """RFC 3339 with Z and 0, 3, 6 or 9 fraction digits, as INTERFACE wants it written."""
+    return time.dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ")
+
+
+def one_text(nanoseconds: int | None) -> str | None:
+    """The same for a single count of nanoseconds since 1970."""
+    if nanoseconds is None:
+        return None
+    return pl.Series([nanoseconds]).cast(TIME).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ").item()
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def point(words: str, *, newest: int | None, tz: str = "UTC") -> int:
+    """Nanoseconds since 1970 of what a user types for `--since`, `--until`, `--at`.
+
+    RFC 3339, `2026-11-02 09:00`, `2026-11-02`, an epoch number, `-15m`, `today`, `yesterday`.
+    Relative ones count from NEWEST (ns); zoneless ones are in TZ.
+
+    Raises:
+        UsageError: WORDS is none of these, or relative where nothing is dated.
+    """
+    said = words.strip()
+    relative = _relative(said)
+    if relative is not None or said in ("today", "yesterday", "now"):
+        if newest is None:
+            raise UsageError(
+                f"{words!r} counts from the newest event, and no event has a time",
+                do="give --now T, or an absolute time such as 2026-11-02T09:00Z",
+            )
+        if relative is not None:
+            return newest + relative
+        if said == "now":
+            return newest
+        zone = ZoneInfo(tz)
+        day = datetime.fromtimestamp(newest // _NS, zone).replace(hour=0, minute=0, second=0)
+        if said == "yesterday":
+            day -= timedelta(days=1)
+        return int(day.astimezone(UTC).timestamp()) * _NS
+    full = said
+    if len(said) == 10 and said[4:5] == "-":
+        full = said + " 00:00:00"
+    elif len(head := said.rstrip("Zz")) == 16 and head[4] == "-":
+        full = head + ":00" + said[16:]
+    value = parse(pl.Series([full]), tz)[0].cast(pl.Int64).item()
+    if value is None:
+        raise UsageError(
+            f"{words!r} is no time that is understood",
+            do="examples: 2026-11-02T09:00:07Z, '2026-11-02 09:00', -15m, yesterday",
+        )
+    return int(value)
+
+
+def _relative(said: str) -> int | None:
+    body = said[1:]
+    if said[:1] not in "+-" or len(body) < 2 or body[-1] not in _UNITS:
+        return None
+    try:
+        return int(float(said[0] + body[:-1]) * _UNITS[body[-1]] * _NS)
+    except ValueError:
+        return None
