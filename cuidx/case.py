@@ -488,3 +488,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     return said
 
 
+
+
+def load(*sources: str | os.PathLike[str], **options: Any) -> pl.LazyFrame:
+    """The events of SOURCES; the options are those of `open_case`. Columns as `schema.EVENTS`."""
+    return open_case(*sources, **options).events

@@ -1,0 +1,5 @@
+"""`python -m cuidx` is `cuidx`."""
+
+from cuidx.cli.app import main
+
+main()

@@ -1,0 +1,93 @@
+"""The application: its commands, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cuidx.errors import CuidxError
+
+EPILOG = "Docs, formats and limits: README.md. Exit codes: 0 done, 1 nothing matches, 2 wrong usage, 3 a source, 4 --strict."
+
+app = typer.Typer(
+    name="cuidx",
+    help="Tell reused IP addresses in container logs apart.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: quick to start, right in a pipe
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cuidx import __version__
+
+        typer.echo(f"cuidx {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Tell reused IP addresses in container logs apart."""
+    del version
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and end the process with its exit code (INTERFACE, section 2)."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """The exit code of a command line; errors are one or two lines on standard error."""
+    from cuidx.cli import formats, timeline  # registers the commands
+
+    del formats, timeline
+    debug = os.environ.get("CUIDX_DEBUG") == "1"
+    try:
+        code: Any = app(args=arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except CuidxError as error:
+        if debug:
+            raise
+        return _say(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        # The reader has what it wanted (`| head`); Python would complain again at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # typer's own
+            return _usage(error)
+        if debug:
+            raise
+        return _say(
+            f"internal error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}\n"
+            "CUIDX_DEBUG=1 shows where; please report it with the command and a sample line",
+            3,
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "cuidx"
+    return _say(f"{error.format_message()}\ntry '{path} --help'", int(error.exit_code))
+
+
+def _say(message: str, code: int) -> int:
+    from cuidx.present.escape import visible
+
+    head, *rest = message.splitlines() or [""]
+    text = "\n".join([f"cuidx: {visible(head)}", *(f"  {visible(line)}" for line in rest)])
+    print(text, file=sys.stderr)
+    return code

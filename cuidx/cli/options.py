@@ -1,0 +1,118 @@
+"""The common options (INTERFACE, section 2), each defined once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cuidx.errors import UsageError
+from cuidx.present.form import Form
+
+_READ, _PICK, _SHOW = "Reading", "Choosing", "Output"
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Files, folders, quoted globs, or - for standard input; .gz .zst .bz2 .xz .parquet "
+        "are read as they are.",
+        show_default=False,
+    ),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option("--input-format", metavar="NAME", help="Skip detection; `cuidx formats` lists them.",
+                 rich_help_panel=_READ),
+]  # fmt: skip
+Field = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="ROLE=PATH", rich_help_panel=_READ,
+                 help="Where a column is, e.g. request_id=headers.x-request-id. Repeatable."),
+]  # fmt: skip
+Pattern = Annotated[
+    list[str] | None,
+    typer.Option("--pattern", metavar="REGEX", rich_help_panel=_READ,
+                 help="Named groups are roles, searched in every line: "
+                 "'instance: (?<container_id>[0-9a-f-]{36})'. Repeatable."),
+]  # fmt: skip
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", rich_help_panel=_READ,
+                 help="TOML with field, pattern, tz, input_format (else: cuidx.toml beside the "
+                 "sources or above)."),
+]  # fmt: skip
+Zone = Annotated[
+    str | None,
+    typer.Option("--tz", metavar="ZONE", rich_help_panel=_READ,
+                 help="Zone of times that carry none (default UTC, and said so)."),
+]  # fmt: skip
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", rich_help_panel=_PICK,
+                 help="From TIME on: RFC 3339, '2026-11-02 09:00', -15m, yesterday."),
+]  # fmt: skip
+Until = Annotated[
+    str | None,
+    typer.Option("--until", metavar="TIME", rich_help_panel=_PICK, help="Before TIME."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="COL=VALUE", rich_help_panel=_PICK,
+                 help="Only events whose column equals VALUE; a container by a unique prefix. "
+                 "Repeatable."),
+]  # fmt: skip
+Now = Annotated[
+    str | None,
+    typer.Option("--now", metavar="TIME", rich_help_panel=_PICK,
+                 help="What relative times count from (default: the newest event)."),
+]  # fmt: skip
+FormOption = Annotated[
+    Form, typer.Option("--format", "-f", rich_help_panel=_SHOW, help="How the result is written.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="PATH", rich_help_panel=_SHOW,
+                 help="Write there, whole or not at all."),
+]  # fmt: skip
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", metavar="PATH", rich_help_panel=_SHOW,
+                 help="Write every unreadable record there, as JSON lines."),
+]  # fmt: skip
+Strict = Annotated[
+    bool, typer.Option("--strict", rich_help_panel=_SHOW, help="Exit 4 if a record was unreadable.")
+]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", rich_help_panel=_READ, help="Read every line the slow, plain way."),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", rich_help_panel=_SHOW, help="Say what was done how.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", rich_help_panel=_SHOW, help="Errors only on stderr.")
+]
+NoColor = Annotated[
+    bool, typer.Option("--no-color", rich_help_panel=_SHOW, help="No colours (NO_COLOR does too).")
+]
+
+
+def pairs(said: list[str] | None, option: str) -> list[tuple[str, str]]:
+    """`NAME=VALUE` words as pairs.
+
+    Raises:
+        UsageError: one has no `=`.
+    """
+    found = []
+    for word in said or ():
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(
+                f"{option} {word}: a name, =, and a value are needed",
+                do=f"for example: {option} "
+                + ("service=payment" if option == "--where" else "request_id=headers.x-request-id"),
+            )
+        found.append((name.strip(), value))
+    return found

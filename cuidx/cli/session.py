@@ -1,0 +1,137 @@
+"""What every command does around its question: open, read with progress, say, write, exit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cuidx.cli.options import pairs
+from cuidx.present import Form, Result, emit
+from cuidx.present import accounting as accounting_line
+from cuidx.present.output import opened as open_output
+from cuidx.present.progress import progress
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cuidx.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The common options of one call, as typed."""
+
+    sources: Sequence[str]
+    input_format: str | None = None
+    field: list[str] | None = None
+    pattern: list[str] | None = None
+    config: Path | None = None
+    tz: str | None = None
+    since: str | None = None
+    until: str | None = None
+    where: list[str] | None = None
+    now: str | None = None
+    form: Form = Form.table
+    output: Path | None = None
+    rejects: Path | None = None
+    strict: bool = False
+    exact: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    no_color: bool = False
+
+    def answer(self, command: str, rows: str, question: Callable[[Case], pl.DataFrame]) -> int:
+        """Ask QUESTION, write its table as ROWS, and give the exit code."""
+        from cuidx.case import open_case
+        from cuidx.cli.rows import json_rows
+        from cuidx.errors import UsageError
+
+        if self.form is Form.parquet and self.output is None:
+            raise UsageError("-f parquet needs a file to write to", do="add -o PATH.parquet")
+        with ExitStack() as stack:
+            meter = stack.enter_context(progress(_size(self.sources), quiet=self.quiet))
+            case = open_case(
+                *self.sources,
+                since=self.since,
+                until=self.until,
+                where=pairs(self.where, "--where"),
+                field=pairs(self.field, "--field"),
+                pattern=self.pattern or [],
+                config=self.config,
+                input_format=self.input_format,
+                tz=self.tz,
+                now=self.now,
+                exact=self.exact,
+                progress=lambda path, count: meter.advance(count, path),
+            )
+            if case.config is not None and not self.quiet:
+                print(f"config: {case.config}", file=sys.stderr)
+            if self.rejects is not None:
+                target = stack.enter_context(open_output(self.rejects))
+                case.reject = _reject_to(target)
+            table = question(case)
+            counted = case.accounting
+            warnings = case.warnings
+        result = Result(
+            command,
+            rows,
+            json_rows(table),
+            counted.as_json(),
+            warnings,
+            extra={},
+            columns=table.columns,
+        )
+        emit(result, self.form, output=self.output, color=False if self.no_color else None)
+        sys.stdout.flush()
+        self._say(case, result)
+        if case.problems:
+            return 3
+        if self.strict and counted.unreadable:
+            return 4
+        return 1 if table.is_empty() and (self.since or self.until or self.where) else 0
+
+    def _say(self, case: Case, result: Result) -> None:
+        if not self.quiet:
+            print(accounting_line.line(result.accounting), file=sys.stderr)
+            if self.verbose:
+                for source in case.opened:
+                    packed = f", {source.compression}" if source.compression else ""
+                    how = f"{source.format} ({source.confidence:.0%} sure{packed})"
+                    print(f"read: {source.path}: {source.left_out or how}", file=sys.stderr)
+            problems = {str(problem).splitlines()[0] for problem in case.problems}
+            sys.stderr.write(
+                accounting_line.warnings([w for w in result.warnings if w not in problems])
+            )
+        for problem in case.problems:
+            head, *rest = str(problem).splitlines()
+            print(f"cuidx: {head}", *(f"\n  {line}" for line in rest), sep="", file=sys.stderr)
+
+
+def _size(sources: Sequence[str]) -> int | None:
+    """Bytes to read, where that is known before: plain files, not packed ones."""
+    total = 0
+    for source in sources:
+        path = Path(source)
+        if not path.is_file() or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet"):
+            return None
+        total += path.stat().st_size
+    return total
+
+
+def _reject_to(target: Any) -> Callable[[str, pl.DataFrame], None]:
+    def write(path: str, rows: pl.DataFrame) -> None:
+        for line, why, raw in rows.select("line", "why", "raw").iter_rows():
+            row = {"source": path, "line": line, "why": why, "raw": raw}
+            text = json.dumps(row, ensure_ascii=False) + "\n"
+            target.write(text.encode("utf-8", "replace") if "b" in _mode(target) else text)
+
+    return write
+
+
+def _mode(target: Any) -> str:
+    return str(getattr(target, "mode", "b"))
