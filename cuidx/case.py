@@ -187,9 +187,7 @@ class Case:
         ]  # fmt: skip
         return pl.concat(frames)
 
-    def _place_ip_lines(
-        self, summary: Summary, found: list[lease_book.Address]
-    ) -> Summary:
+    def _place_ip_lines(self, summary: Summary, found: list[lease_book.Address]) -> Summary:
         """Count each line that knows only its IP for the container that held it then."""
         better = {a.ip for a in found if any(h.containers != (a.ip,) for h in a.leases)}
         only = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
@@ -204,9 +202,7 @@ class Case:
         for frame in self._enriched(_WHO_AND_WHEN):
             rows = frame.filter(only & pl.col("ip").is_in(sorted(better)))
             if rows.height:
-                pairs.append(
-                    rows.select("container", request=request_key()).drop_nulls().unique()
-                )
+                pairs.append(rows.select("container", request=request_key()).drop_nulls().unique())
                 moved.append(rows)
         rows = pl.concat(moved, how="diagonal").with_columns(
             errors=(pl.col("level") >= pl.lit("ERROR", LEVEL)).fill_null(False).cast(pl.Int64),
@@ -342,9 +338,11 @@ class Case:
     def _newest(self) -> int | None:
         if self._now is not None:
             return times.point(self._now, newest=None, tz=self._records.options.tz)
-        newest: int | None = self._raw_summary.groups.filter(pl.col("kind") == "event").select(
-            pl.col("last").max().cast(pl.Int64)
-        ).item()
+        newest: int | None = (
+            self._raw_summary.groups.filter(pl.col("kind") == "event")
+            .select(pl.col("last").max().cast(pl.Int64))
+            .item()
+        )
         return newest
 
     def _filter(self) -> pl.Expr | None:
@@ -405,9 +403,11 @@ class Case:
                         list(range(len(sources))), sources, return_dtype=pl.String
                     )
                 )
-                rows = conform(
-                    _as_events(rows.rename({"source_path": "source"})), EVENTS, who="shown"
-                ).with_columns(place=pl.lit(int(frame["place"][0]) if len(frame) else 0)).collect()
+                rows = (
+                    conform(_as_events(rows.rename({"source_path": "source"})), EVENTS, who="shown")
+                    .with_columns(place=pl.lit(int(frame["place"][0]) if len(frame) else 0))
+                    .collect()
+                )
                 shown = rows.filter(keep)
                 if shown.height:
                     yield int(frame["place"][0]), shown
@@ -471,13 +471,19 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         said = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"can't be read: {error.strerror}", where=str(path), do="check the path") from None
+        raise UsageError(
+            f"can't be read: {error.strerror}", where=str(path), do="check the path"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"no valid TOML: {error}", where=str(path), do="see docs/fields.md") from None
+        raise UsageError(
+            f"no valid TOML: {error}", where=str(path), do="see docs/fields.md"
+        ) from None
     unknown = sorted(set(said) - _CONFIG_KEYS)
     if unknown:
         raise UsageError(
-            f"unknown key {unknown[0]!r}", where=str(path), do=f"known: {', '.join(sorted(_CONFIG_KEYS))}"
+            f"unknown key {unknown[0]!r}",
+            where=str(path),
+            do=f"known: {', '.join(sorted(_CONFIG_KEYS))}",
         )
     field = said.get("field", {})
     if not isinstance(field, dict) or not all(isinstance(v, str) for v in field.values()):
@@ -486,8 +492,6 @@ def _read_config(path: Path) -> dict[str, Any]:
     if isinstance(said.get("pattern"), str):
         said["pattern"] = [said["pattern"]]
     return said
-
-
 
 
 def load(*sources: str | os.PathLike[str], **options: Any) -> pl.LazyFrame:

@@ -33,7 +33,9 @@ class SchemaMismatchError(UsageError):
     def of(cls, who: str, wrong: dict[str, tuple[object, object]]) -> SchemaMismatchError:
         """WRONG maps a column's name to (the type it has, the type it needs)."""
         pairs = ", ".join(f"{n} is {have}, needs {need}" for n, (have, need) in wrong.items())
-        return cls(f"{who}: {pairs}", do="cast the columns first; cuidx.schema.EVENTS has the types")
+        return cls(
+            f"{who}: {pairs}", do="cast the columns first; cuidx.schema.EVENTS has the types"
+        )
 
 
 class StrictError(CuidxError):

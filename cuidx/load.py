@@ -211,8 +211,8 @@ class Records:
                 # A file that only a folder led to may be anything; one that was named must be read.
                 if source.named:
                     raise
-                self.opened[at].left_out = str(error).splitlines()[0].removeprefix(
-                    f"{source.path}: "
+                self.opened[at].left_out = (
+                    str(error).splitlines()[0].removeprefix(f"{source.path}: ")
                 )
 
     def _source_tasks(self, at: int, source: Source, want: frozenset[str]) -> Iterator[_Task]:

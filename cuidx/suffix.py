@@ -17,5 +17,9 @@ _TEXT = r'"((?:[^"\\]|\\.)*)"'
 # Two groups: the CUID and the svc as they stand between the quotes (JSON escapes still in).
 # Understood alike by Rust's regex (polars) and Python's re.
 PATTERN = (
-    r'\{\s*"ikontainer_CUID"\s*:\s*' + _TEXT + r'\s*,\s*"svc"\s*:\s*(?:' + _TEXT + r"|null)\s*\}\s*$"
+    r'\{\s*"ikontainer_CUID"\s*:\s*'
+    + _TEXT
+    + r'\s*,\s*"svc"\s*:\s*(?:'
+    + _TEXT
+    + r"|null)\s*\}\s*$"
 )

@@ -42,8 +42,13 @@ def parse(text: pl.Series, tz: str = "UTC") -> tuple[pl.Series, int]:
     """
     if text.dtype != pl.String:
         text = text.cast(pl.String)
-    quick = _uniform(text)
-    if quick is not None:
+    if text.null_count():
+        have = text.is_not_null().arg_true()
+        quick = _uniform(text.gather(have))
+        if quick is not None:
+            nothing = pl.Series([None], dtype=TIME).new_from_index(0, len(text))
+            return nothing.scatter(have, quick), 0
+    elif (quick := _uniform(text)) is not None:
         return quick, 0
     # Distinct texts first: logs repeat their times, and every step below costs.
     distinct = text.drop_nulls().unique()
@@ -88,9 +93,7 @@ def _uniform(text: pl.Series) -> pl.Series | None:
 
 
 def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
-    frame = pl.DataFrame({"text": text}).with_columns(
-        t=pl.col("text").str.strip_chars()
-    )
+    frame = pl.DataFrame({"text": text}).with_columns(t=pl.col("text").str.strip_chars())
     frame = frame.with_columns(
         # 02/Nov/2026:09:00:01 +0000, the common log format's, written as the others are
         t=pl.when(pl.col("t").str.contains(rf"^{COMMON_LOG}$"))
@@ -143,9 +146,9 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
     )  # fmt: skip
     return (
         parts.select(pl.coalesce(iso, _epoch(pl.col("t"))).cast(TIME).alias("time"))["time"],
-        parts.select(
-            (pl.col("naive").is_not_null() & pl.col("zone").is_null()).alias("zoneless")
-        )["zoneless"],
+        parts.select((pl.col("naive").is_not_null() & pl.col("zone").is_null()).alias("zoneless"))[
+            "zoneless"
+        ],
     )
 
 

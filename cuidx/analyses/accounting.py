@@ -77,7 +77,8 @@ def _bins(groups: pl.DataFrame) -> dict[str, Any]:
     events = groups.filter(pl.col("kind") == "event")
     tagged = int(events.filter(pl.col("identity") == "cuid")["lines"].sum())
     span = events.select(
-        times.text(pl.col("first").min()).alias("first"), times.text(pl.col("last").max()).alias("last")
+        times.text(pl.col("first").min()).alias("first"),
+        times.text(pl.col("last").max()).alias("last"),
     ).row(0)
     bins = {name: int(counted.get(kind, 0)) for kind, name in _BINS.items()}
     return {

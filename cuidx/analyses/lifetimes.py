@@ -50,9 +50,7 @@ def lifetimes(
     Memory grows with containers and distinct request ids, not with events.
     """
     counted = summary if shown is None else shown
-    events = counted.groups.filter(
-        (pl.col("kind") == "event") & pl.col("container").is_not_null()
-    )
+    events = counted.groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
     rows = events.group_by("container").agg(
         identity=pl.col("identity").min(),  # the Enum's order is best first
         first_seen=pl.col("first").min(),
@@ -79,8 +77,9 @@ def lifetimes(
             identity=pl.coalesce("identity", "told_identity"),
             ips=pl.col("ips").fill_null([]),
             # A later start shows that an earlier stop was not the end.
-            ended=pl.when(pl.col("restarted").is_null() | (pl.col("restarted") <= pl.col("ended")))
-            .then("ended"),
+            ended=pl.when(
+                pl.col("restarted").is_null() | (pl.col("restarted") <= pl.col("ended"))
+            ).then("ended"),
         )
     )
     followed, reused = _followed(addresses), _reused(addresses)
@@ -105,9 +104,7 @@ def lifetimes(
         .otherwise(pl.lit("unknown")).cast(LIFETIMES["end"])
     )  # fmt: skip
     return (
-        rows.sort(
-            pl.min_horizontal("first_seen", "started"), "place", "container", nulls_last=True
-        )
+        rows.sort(pl.min_horizontal("first_seen", "started"), "place", "container", nulls_last=True)
         if not rows["first_seen"].count() and not rows["started"].count()
         else rows.sort(pl.min_horizontal("first_seen", "started"), "container", nulls_last=True)
     ).select(list(LIFETIMES))

@@ -18,7 +18,6 @@ from cuidx.enrich.summary import Summary
 from cuidx.schema import IDENTITY
 
 
-
 @dataclass(frozen=True)
 class Ladder:
     """`names`: container → the CUID it is known to be; `told`: container → [(ns, own IP)]."""
@@ -73,9 +72,7 @@ class Ladder:
                 cuid=pl.when(known).then(renamed).otherwise("cuid"),
                 container=renamed,
             )
-        frame = frame.with_columns(
-            ip_from=pl.when(pl.col("ip").is_not_null()).then(pl.lit("own"))
-        )
+        frame = frame.with_columns(ip_from=pl.when(pl.col("ip").is_not_null()).then(pl.lit("own")))
         if self.told:
             frame = self._fill(frame)
         return frame
@@ -130,8 +127,6 @@ class Holders:
         inside = [lease for lease in leases if lease.first <= when <= lease.last]
         if not inside:
             inside = [
-                lease
-                for lease in leases
-                if lease.first - SECOND <= when <= lease.last + SECOND
+                lease for lease in leases if lease.first - SECOND <= when <= lease.last + SECOND
             ]
         return inside[0] if len(inside) == 1 else None

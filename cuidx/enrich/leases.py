@@ -79,14 +79,10 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
     clock = clock_of(summary)
     groups = summary.groups.filter(pl.col("kind") == "event")
     rows = sightings(groups, clock)
-    told = summary.evidence.filter(
-        pl.col("ip").is_not_null() & pl.col("container").is_not_null()
-    )
+    told = summary.evidence.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
     if clock == "time" and told.height:
         at = pl.col("time").cast(pl.Int64)
-        rows = pl.concat(
-            [rows, told.select(*_FACTS, first=at, last=at, lines=pl.lit(0, pl.Int64))]
-        )
+        rows = pl.concat([rows, told.select(*_FACTS, first=at, last=at, lines=pl.lit(0, pl.Int64))])
     facts = rows.group_by("container", "ip").agg(
         pl.col(name).filter(pl.col(name).is_not_null()).min() for name in _FACTS[2:]
     )
@@ -282,5 +278,3 @@ def _classify(ip: str, leases: list[Lease], slack: int) -> Address:
         done.append(replace(lease, change=change))
     kind: Kind = "shared" if any(shared) else "reused" if len(done) > 1 else "single"
     return Address(ip, kind, tuple(done))
-
-

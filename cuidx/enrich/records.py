@@ -20,9 +20,7 @@ def date(parsed: pl.DataFrame, tz: str) -> tuple[pl.DataFrame, int]:
     if "time" not in parsed.columns:
         return parsed.with_columns(time=pl.lit(None, TIME), time_from=pl.lit("none", _WHENCE)), 0
     time, zoneless = (
-        (parsed["time"], 0)
-        if parsed.schema["time"] == TIME
-        else times.parse(parsed["time"], tz)
+        (parsed["time"], 0) if parsed.schema["time"] == TIME else times.parse(parsed["time"], tz)
     )
     wrapped = pl.col("envelope").fill_null(False) if "envelope" in parsed.columns else pl.lit(False)
     frame = parsed.with_columns(time.alias("time")).with_columns(

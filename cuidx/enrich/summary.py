@@ -85,9 +85,7 @@ class Summary:
 def _group(frame: pl.DataFrame) -> pl.DataFrame:
     # A column that is null throughout costs as much to group by as any other: leave it out.
     keys = [
-        name
-        for name in _KEYS
-        if name in frame.columns and frame[name].null_count() < len(frame)
+        name for name in _KEYS if name in frame.columns and frame[name].null_count() < len(frame)
     ]
     return frame.group_by(keys).agg(
         lines=pl.len().cast(pl.Int64),
@@ -165,9 +163,7 @@ def _distinct_pairs(raw: list[pl.DataFrame]) -> pl.DataFrame:
         named = normalise(frame).select("container", "request")
     return (
         named.filter(pl.col("container").is_not_null())
-        .with_columns(
-            pl.col("request").str.to_lowercase().str.replace_all("-", "", literal=True)
-        )
+        .with_columns(pl.col("request").str.to_lowercase().str.replace_all("-", "", literal=True))
         .unique()
     )
 

@@ -86,7 +86,9 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
             blank=pl.col("raw").str.strip_chars() == "",
         )
         .unnest("parts")
-        .with_columns(pl.col("text").fill_null(pl.when(pl.col("tag").is_not_null()).then(pl.lit(""))))
+        .with_columns(
+            pl.col("text").fill_null(pl.when(pl.col("tag").is_not_null()).then(pl.lit("")))
+        )
     )
     if (records["tag"] == "P").any():
         records = _join(records)
@@ -97,7 +99,11 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     whole = good & (records["piece"] == 0)
     place = pl.select(pl.when(whole).then(whole.cast(pl.Int64).cum_sum() - 1)).to_series()
     inner = lines.read(records["text"].filter(whole), reading, depth=1)
-    told = [name for name in inner.columns if name not in ("kind", "why", "raw", "envelope", "document")]
+    told = [
+        name
+        for name in inner.columns
+        if name not in ("kind", "why", "raw", "envelope", *lines.INNER)
+    ]
     kind = (
         pl.when(good & (records["piece"] > 0)).then(pl.lit("fragment", KIND))
         .when(good).then(pl.lit("event", KIND))

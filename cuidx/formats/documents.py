@@ -11,7 +11,7 @@ add_kubernetes_metadata; Vector's kubernetes_logs; ECS 8.11; OpenTelemetry resou
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -97,17 +97,26 @@ COLLECTOR_KEYS: Final = frozenset({"kubernetes", "docker", "logtag", "_p", "agen
 ORDER: Final = (*ROLES, *INNER_ROLES)
 _AT: Final = {role: at for at, role in enumerate(ORDER)}
 ENVELOPE: Final = len(ORDER)  # where the row says whether a collector wrapped the document
+LINE: Final = ENVELOPE + 1  # … and whether its message is a line as the program wrote it
+# Keys under which collectors put the line; `msg` is what the application says itself, and text
+# in it that looks like a suffix is no identity.
+LINE_KEYS: Final = frozenset({"log", "message", "event.original", "log.original"})
 _INDEX, _ID, _TIME, _MESSAGE = _AT["doc_index"], _AT["doc_id"], _AT["time"], _AT["message"]
 _NO_VALUE: Final = ("", "-")  # how logs write "none"; a message may be either
 
 Row = list[Any]
-"""The values of ORDER as they stand in the document, then whether it has an envelope."""
+"""The values of ORDER as they stand in the document, then ENVELOPE and LINE."""
 
 
 @lru_cache(maxsize=65_536)
 def normal(key: str) -> str:
     """The key without case, blanks, `_` and `-`."""
     return key.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def is_wrapped(keys: Collection[str]) -> bool:
+    """Whether a document with these keys was made by a collector from a program's line."""
+    return not COLLECTOR_KEYS.isdisjoint(keys) or ("stream" in keys and "log" in keys)
 
 
 class Table:
@@ -139,15 +148,19 @@ class Table:
 
     def row(self, document: dict[str, Any]) -> Row:
         """The roles of one document; an elasticdump line's `_source` is looked into."""
-        row: Row = [None] * (ENVELOPE + 1)
+        row: Row = [None] * (LINE + 1)
         source = document.get("_source")
         if isinstance(source, dict) and ("_id" in document or "_index" in document):
             row[_INDEX], row[_ID] = document.get("_index"), document.get("_id")
             document = source
         ranks = [1_000_000] * ENVELOPE
         self._walk(document, "", row, ranks)
-        row[ENVELOPE] = not COLLECTOR_KEYS.isdisjoint(document) or (
-            "stream" in document and "log" in document
+        row[ENVELOPE] = wrapped = is_wrapped(document)
+        rank = ranks[_MESSAGE]
+        row[LINE] = (
+            wrapped
+            or rank < 0
+            or (rank < len(FIELDS["message"]) and FIELDS["message"][rank] in LINE_KEYS)
         )
         return row
 

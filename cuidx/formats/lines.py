@@ -11,13 +11,13 @@ what the inner one says; the suffix at the line's very end is the tagger's and b
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from cuidx.formats import text as text_layer
 from cuidx.formats.base import Block, Reading, kinds
-from cuidx.formats.documents import ENVELOPE, ORDER, NotJSON, Row, as_text, loads, table
+from cuidx.formats.documents import ENVELOPE, LINE, ORDER, NotJSON, Row, as_text, loads, table
 from cuidx.schema import KIND
 from cuidx.times import LEADING
 
@@ -32,8 +32,11 @@ _FROM_MESSAGE: Final = (
 ALWAYS: Final = frozenset(
     {"svc", "doc_id", "doc_index", "lifecycle", "message", "request_id", "trace_id"}
 )
+INNER: Final = ("document", "is_line")  # columns that are of no use outside this layer
 # A message that is text can only fill these; one that is JSON or has a suffix, all of the above.
 FROM_TEXT: Final = frozenset({"time", "level", "request_id", "trace_id"})
+# In a file of JSON records a line that begins with [ and is no JSON is broken. But not one like
+# `[2026-11-02T09:00:00Z] INFO …`: so Envoy and many others begin a text, and files mix them.
 _BRACKETED_TIME: Final = rf"^\s*\[\s*{LEADING}"
 
 
@@ -46,7 +49,9 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     texts = block.texts()
     raw = pl.Series("raw", texts, dtype=pl.String)
     frame = read(raw, reading)
-    return finish(frame.drop("document").with_columns(line=pl.int_range(pl.len()) + block.first_line), reading)
+    return finish(
+        frame.drop(INNER).with_columns(line=pl.int_range(pl.len()) + block.first_line), reading
+    )
 
 
 def finish(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
@@ -67,40 +72,41 @@ def finish(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     return frame
 
 
-def read(
-    raw: pl.Series, reading: Reading, *, depth: int = 0
-) -> pl.DataFrame:
+def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
     """The roles of the lines in RAW (no newlines): same length, same order, with kind and why."""
     want = reading.want
     parts = text_layer.split_suffix(raw)
     body = parts["body"]
-    bodies = body.to_list()
-    suffixed = parts["suffixes"].to_list()
-    rows: list[Row | None] = [None] * len(bodies)
+    begins = body.str.strip_chars_start().str.slice(0, 1)
+    blank = (begins == "") & (parts["suffixes"] == 0)
+    strict = reading.strict_json and not depth
+    rows: list[Row | None] = [None] * len(body)
     why: dict[int, str] = {}
     roles = table(reading.fields)
-    text_at: list[int] = []
-    blank_at: list[int] = []
-    for at, line in enumerate(bodies):
-        if line[:1] == "{" or line.lstrip()[:1] == "{":
-            try:
-                document = loads(line)
-            except NotJSON as error:
-                if reading.strict_json and not depth:
-                    why[at] = f"no valid JSON: {error}"
-                else:
-                    text_at.append(at)
-                continue
-            if isinstance(document, dict):
-                rows[at] = roles.row(document)
-        elif not line.strip() and not suffixed[at]:
-            blank_at.append(at)
+    braces = (begins == "{").arg_true()
+    for at, line in zip(braces.to_list(), body.gather(braces).to_list(), strict=True):
+        try:
+            document = loads(line)
+        except NotJSON as error:
+            if strict:
+                why[at] = f"no valid JSON: {error}"
         else:
-            text_at.append(at)
-    if reading.strict_json and not depth:
-        text_at = _broken_arrays(bodies, text_at, why)
+            rows[at] = roles.row(document)
+    if strict:
+        brackets = (begins == "[") & ~body.str.contains(_BRACKETED_TIME)
+        for at, line in zip(
+            brackets.arg_true().to_list(), body.filter(brackets).to_list(), strict=True
+        ):
+            try:
+                loads(line)
+            except NotJSON as error:
+                why[at] = f"no valid JSON: {error}"
     frame = _columns(rows, want).with_columns(suffixes=parts["suffixes"])
-    frame = _merge(frame, len(bodies), text_at, text_layer.read(body.gather(text_at), want))
+    is_text = ~frame["document"] & ~blank
+    if why:
+        is_text = is_text.scatter(list(why), False)
+    text_at = is_text.arg_true()
+    frame = _merge(frame, len(body), text_at, text_layer.read(body.gather(text_at), want))
     frame = read_messages(frame, reading, depth)
     # The suffix at the line's end is the tagger's: it beats a key that the application wrote.
     beats = parts["cuid"].is_not_null()
@@ -111,54 +117,38 @@ def read(
         )
     for pattern in reading.patterns if not depth else ():
         frame = apply_pattern(frame, body, pattern, want, beats)
-    return _mark(frame, raw, why, blank_at)
-
-
-def _broken_arrays(bodies: list[str], text_at: list[int], why: dict[int, str]) -> list[int]:
-    """In a file of JSON records a line that begins with [ and is no JSON is broken.
-
-    But for one like `[2026-11-02T09:00:00Z] INFO …`: that is how Envoy and many others begin a
-    text line, and files with both are common.
-    """
-    kept = []
-    brackets = [at for at in text_at if bodies[at].lstrip()[:1] == "["]
-    stamped = pl.Series([bodies[at] for at in brackets], dtype=pl.String)
-    fine = dict(zip(brackets, stamped.str.contains(_BRACKETED_TIME).to_list(), strict=True))
-    for at in text_at:
-        if at in fine and not fine[at]:
-            try:
-                loads(bodies[at])
-            except NotJSON as error:
-                why[at] = f"no valid JSON: {error}"
-                continue
-        kept.append(at)
-    return kept
+    return _mark(frame, raw, why, blank)
 
 
 def _columns(rows: list[Row | None], want: frozenset[str]) -> pl.DataFrame:
     """The rows of documents as columns of text; None for a line that is no document."""
-    empty: Row = [None] * (ENVELOPE + 1)
-    columns: dict[str, list[Any]] = {}
-    transposed = list(zip(*(row or empty for row in rows), strict=True)) or [()] * (ENVELOPE + 1)
+    empty: Row = [None] * (LINE + 1)
+    columns: dict[str, pl.Series] = {}
+    transposed = list(zip(*(row or empty for row in rows), strict=True)) or [()] * (LINE + 1)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
     for role, values in zip(ORDER, transposed, strict=False):
-        if role in want or role in ALWAYS:
-            columns[role] = [
-                value if value is None or type(value) is str else as_text(value)
-                for value in values
-            ]
+        if role not in want and role not in ALWAYS:
+            continue
+        if values.count(None) == len(values):  # most roles, of most files
+            columns[role] = nothing
+            continue
+        texts = [v if v is None or type(v) is str else as_text(v) for v in values]
+        columns[role] = pl.Series(texts, dtype=pl.String)
     return pl.DataFrame(
         {
-            **{role: pl.Series(role, values, dtype=pl.String) for role, values in columns.items()},
+            **columns,
             "envelope": pl.Series(transposed[ENVELOPE], dtype=pl.Boolean),
+            "is_line": pl.Series(transposed[LINE], dtype=pl.Boolean),
             "document": pl.Series([row is not None for row in rows], dtype=pl.Boolean),
         }
     )
 
 
-def _merge(frame: pl.DataFrame, count: int, at: list[int], part: pl.DataFrame) -> pl.DataFrame:
+def _merge(frame: pl.DataFrame, count: int, at: pl.Series, part: pl.DataFrame) -> pl.DataFrame:
     """FRAME with the columns of PART at the rows AT, wherever FRAME has none there."""
-    if not at:
+    if at.is_empty():
         return frame
+    part = part.select(name for name in part.columns if part[name].null_count() < len(part))
     if len(at) == count:
         wide = part
     else:
@@ -172,50 +162,65 @@ def _merge(frame: pl.DataFrame, count: int, at: list[int], part: pl.DataFrame) -
 
 def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataFrame:
     """Look into the documents' messages for what the documents themselves do not say."""
-    if depth + 1 >= _DEEPEST:
+    if depth + 1 >= _DEEPEST or "message" not in frame.columns:
         return frame
-    want = reading.want
-    message = frame["message"] if "message" in frame.columns else None
-    if message is None:
-        return frame
+    want, message = reading.want, frame["message"]
     documents = frame["document"] & message.is_not_null()
     if not documents.any():
         return frame
-    layered = message.str.contains(r'^\s*\{|"ikontainer_CUID"')
-    # In a text, ids are looked for only where the document has neither of them.
-    unidentified = frame["request_id"].is_null() & frame["trace_id"].is_null()
-    missing = unidentified
+    layered = documents & frame["is_line"].fill_null(False)
+    if layered.any():
+        layered &= message.str.contains(r'^\s*\{|"ikontainer_CUID"')
+    # Prose: only a time, a level and ids can be in it, and ids count where there are none yet.
+    ids = frame["request_id"].is_null() & frame["trace_id"].is_null()
+    missing = ids
     for role in ("time", "level"):
         if role in want:
             missing |= frame[role].is_null()
-    look = documents & (layered | missing if "message" not in want else True)
-    at = look.arg_true().to_list()
-    if not at:
-        return frame
-    # A text's newline at the end is the collector's; a CR before it is trimmed with the blanks.
-    inner = read(message.gather(at).str.strip_suffix("\n"), reading, depth=depth + 1)
-    roles = [role for role in _FROM_MESSAGE if role in inner.columns]
-    known = ~unidentified.gather(at) & ~inner["document"]
-    inner = inner.with_columns(
-        pl.when(known).then(None).otherwise(pl.col(role)).alias(role)
-        for role in ("request_id", "trace_id")
-    )
-    # Beside a collector's time the payload's own is not needed.
-    told = frame.select(pl.col("cuid").is_not_null().alias("tagged"))["tagged"]
-    outer = frame
-    frame = _merge(frame, len(frame), at, inner.select(roles))
-    carried = pl.Series("s", [0] * len(frame), dtype=pl.Int64).scatter(at, inner["suffixes"])
-    frame = frame.with_columns(
-        suffixes=pl.col("suffixes") + carried,
-        # svc belongs to the CUID beside it; a document's own cuid keeps its own svc.
-        svc=pl.when(told).then(outer["svc"]).otherwise(pl.col("svc")),
-        # The time is the collector's only where the document itself has one.
-        envelope=pl.col("envelope") & (outer["time"].is_not_null() if "time" in outer else False),
-    )
+    told = frame.select("cuid", "svc", *(n for n in ("time",) if n in frame.columns))
+    at = (documents & ~layered & missing).arg_true()
+    if len(at):
+        found = text_layer.read(message.gather(at), want & FROM_TEXT)
+        found = found.with_columns(
+            pl.when(ids.gather(at)).then(pl.col(role)).alias(role)
+            for role in ("request_id", "trace_id")
+            if role in found.columns
+        )
+        frame = _merge(frame, len(frame), at, found)
     if "message" in want:
-        place = pl.Series("p", [None] * len(frame), dtype=pl.Int64).scatter(at, range(len(at)))
-        text = inner["message"].gather(place)
-        frame = frame.with_columns(message=pl.coalesce(text, pl.col("message")))
+        # The newline at a line's end is the collector's; a CR goes with the blanks before it.
+        trimmed = message.str.strip_chars_end()
+        frame = frame.with_columns(message=pl.when(documents).then(trimmed).otherwise("message"))
+    at = layered.arg_true()
+    if len(at):
+        frame = _read_layers(frame, message, at, reading, depth)
+    if "time" in told.columns:
+        # The time is the collector's only where the document itself has one.
+        frame = frame.with_columns(envelope=pl.col("envelope") & told["time"].is_not_null())
+    # svc belongs to the CUID beside it; a document's own cuid keeps its own svc.
+    return frame.with_columns(
+        svc=pl.when(told["cuid"].is_not_null()).then(told["svc"]).otherwise(pl.col("svc"))
+    )
+
+
+def _read_layers(
+    frame: pl.DataFrame, message: pl.Series, at: pl.Series, reading: Reading, depth: int
+) -> pl.DataFrame:
+    """Messages that are JSON or carry a suffix: lines of their own, inside an envelope."""
+    inner = read(message.gather(at).str.strip_suffix("\n"), reading, depth=depth + 1)
+    # Of a text beside ids of the document's own none is taken, as from prose.
+    bare = frame.select(pl.col("request_id").is_null() & pl.col("trace_id").is_null())
+    keep = bare.to_series().gather(at) | inner["document"]
+    inner = inner.with_columns(
+        pl.when(keep).then(pl.col(role)).alias(role) for role in ("request_id", "trace_id")
+    )
+    roles = [role for role in _FROM_MESSAGE if role in inner.columns]
+    more = pl.Series("s", [0], dtype=pl.Int64).new_from_index(0, len(frame))
+    frame = _merge(frame, len(frame), at, inner.select(roles)).with_columns(
+        suffixes=pl.col("suffixes") + more.scatter(at, inner["suffixes"].fill_null(0))
+    )
+    if "message" in reading.want:
+        frame = frame.with_columns(message=frame["message"].scatter(at, inner["message"]))
     return frame
 
 
@@ -237,11 +242,11 @@ def apply_pattern(
 
 
 def _mark(
-    frame: pl.DataFrame, raw: pl.Series, why: dict[int, str], blank_at: list[int]
+    frame: pl.DataFrame, raw: pl.Series, why: dict[int, str], blank: pl.Series
 ) -> pl.DataFrame:
     kind = kinds(len(frame), "event")
-    if blank_at:
-        kind = kind.scatter(blank_at, "blank")
+    if blank.any():
+        kind = kind.scatter(blank.arg_true(), "blank")
     if not why:
         return frame.with_columns(kind=kind)
     broken = list(why)

@@ -27,12 +27,13 @@ def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFram
     out = out.with_columns(
         envelope=pl.lit(not COLLECTOR_KEYS.isdisjoint(frame.columns)),
         document=pl.lit(True),
+        is_line=pl.lit(True),
         suffixes=pl.lit(0, pl.Int64),
         kind=kinds(count, "event"),
     )
     if "message" in columns:
         out = lines.read_messages(out, reading, 0)
-    out = out.drop("document").with_columns(
+    out = out.drop(lines.INNER).with_columns(
         line=pl.int_range(pl.len(), dtype=pl.Int64) + first_line
     )
     return lines.finish(out, reading)

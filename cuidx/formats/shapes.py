@@ -17,17 +17,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final
 
 import polars as pl
 
 from cuidx.formats import lines
 from cuidx.formats.base import Block, Reading, kinds
-from cuidx.formats.documents import COLLECTOR_KEYS, Table
+from cuidx.formats.documents import FIELDS, LINE_KEYS, Table, is_wrapped
 from cuidx.suffix import CUID_KEY
 
 _MOST: Final = 48  # shapes kept: each makes the automaton larger, and rare ones gain little
 _DEEPEST: Final = 6
+_PIECE: Final = 1 << 16  # bytes proven at once
 
 _TEXT: Final = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})))*"'  # fmt: skip
 # A message that begins like this is no JSON inside JSON, which the exact way looks into.
@@ -51,6 +53,7 @@ class Shapes:
         self._leaves: dict[str, dict[tuple[str, ...], int]] = {}  # role: {path: rank}
         self._schema: _NESTED = {}
         self._wrapped: bool | None = None
+        self._is_line: set[bool] = set()
         self._asks_message = False  # some shape leaves to its message what is asked for
         self.patterns = self._learn(sample)
         one = "(?:" + "|".join(self.patterns) + ")"
@@ -74,7 +77,7 @@ class Shapes:
                 facts.setdefault(pattern, leaves)
         kept = []
         for pattern, _ in sorted(shapes.items(), key=lambda item: (-item[1], item[0])):
-            if len(kept) < _MOST and self._agrees(pattern, facts[pattern]):
+            if len(kept) < _MOST and self._agrees(facts[pattern]):
                 kept.append(pattern)
         return kept
 
@@ -97,8 +100,7 @@ class Shapes:
         if len(set(keys)) != len(keys) or depth > _DEEPEST:
             raise _NoShapeError
         if path == root:
-            wrapped = not COLLECTOR_KEYS.isdisjoint(keys) or ("stream" in keys and "log" in keys)
-            leaves.append(("", ("wrapped",) if wrapped else (), 0))
+            leaves.append(("", ("wrapped",) if is_wrapped(keys) else (), 0))
         members = []
         for key, value in pairs.items:
             here = (*path, key)
@@ -141,12 +143,18 @@ class Shapes:
             return (place, 0) if place else None
         return self._table.role_of(path[len(root) :])
 
-    def _agrees(self, pattern: str, leaves: list[tuple[str, tuple[str, ...], int]]) -> bool:
+    def _agrees(self, leaves: list[tuple[str, tuple[str, ...], int]]) -> bool:
         """Take a shape in, unless one of its keys means something else in a shape before it."""
-        del pattern
         wrapped = any(role == "" and path for role, path, _ in leaves)
         if self._wrapped not in (None, wrapped):
             return False
+        messages = [rank for role, _, rank in leaves if role == "message"]
+        if len(messages) > 1:
+            return False  # which of them counts would depend on the line
+        is_line = {wrapped or rank < 0 or FIELDS["message"][rank] in LINE_KEYS for rank in messages}
+        if len(is_line | self._is_line) > 1:
+            return False
+        self._is_line |= is_line
         roles = [(role, rank) for role, _, rank in leaves if role]
         if len(set(roles)) != len(roles):
             return False  # two keys of one rank: the first in the line counts
@@ -168,38 +176,68 @@ class Shapes:
         """The block's rows as `lines.parse` would give them; None if the exact way is better."""
         if not self.patterns:
             return None
-        try:
-            text = block.data.decode()
-        except UnicodeDecodeError:
+        data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
+        proven, odd = self._prove(data)
+        count = sum(lines_ for _, lines_, _ in proven)
+        if count <= len(odd):
             return None
-        if not text.endswith("\n"):
-            text += "\n"
-        count = text.count("\n")
-        whole = pl.Series([text])
-        if whole.str.contains(self._all).item():
-            frame = self._values(text.encode(), count, reading)
-            if frame is None:
-                return None
-            return frame.with_columns(line=pl.int_range(pl.len(), dtype=pl.Int64) + block.first_line)
-        raw = pl.Series("raw", text[:-1].split("\n"), dtype=pl.String)
-        fits = raw.str.contains(self._one)
-        if int(fits.sum()) * 2 < count:
-            return None
-        quick = self._values(
-            (str(raw.filter(fits).str.join("\n").item()) + "\n").encode(), int(fits.sum()), reading
-        )
+        whole = data if not odd else b"".join(piece for _, _, piece in proven)
+        quick = self._values(whole, count, reading)
         if quick is None:
             return None
-        slow = lines.read(raw.filter(~fits), reading).drop("document")
-        number = pl.int_range(pl.len(), dtype=pl.Int64) + block.first_line
-        number_of = pl.DataFrame({"fits": fits}).with_columns(line=number)
-        return pl.concat(
-            [
-                quick.with_columns(number_of.filter("fits")["line"]),
-                slow.with_columns(number_of.filter(~pl.col("fits"))["line"]),
-            ],
-            how="diagonal",
-        ).sort("line")
+        number = pl.concat(
+            pl.int_range(line, line + lines_, eager=True, dtype=pl.Int64)
+            for line, lines_, _ in proven
+        )
+        quick = quick.with_columns((number + block.first_line).alias("line"))
+        if not odd:
+            return quick
+        texts = pl.Series("raw", [text for _, text in odd], dtype=pl.String)
+        slow = lines.read(texts, reading).drop(lines.INNER)
+        number = pl.Series("line", [line for line, _ in odd], dtype=pl.Int64) + block.first_line
+        return _in_order(quick, slow.with_columns(number))
+
+    def _prove(self, data: bytes) -> tuple[list[tuple[int, int, bytes]], list[tuple[int, str]]]:
+        """([(first line, lines, bytes) that fit a shape], [(line, text) that fit none]), from 0.
+
+        Pieces of some hundred lines are proven at once; only one with an odd line is looked at
+        line by line.
+        """
+        pieces: list[bytes] = []
+        start = 0
+        while start < len(data):
+            end = data.find(b"\n", min(start + _PIECE, len(data) - 1)) + 1
+            pieces.append(data[start:end])
+            start = end
+        whole = pl.Series([_text(piece) for piece in pieces], dtype=pl.String)
+        fits = whole.str.contains(self._all).to_list()
+        doubtful = [
+            part
+            for piece, fit in zip(pieces, fits, strict=True)
+            if not fit
+            for part in piece.split(b"\n")[:-1]
+        ]
+        # One call for all of them: making the automaton costs more than running it.
+        one = pl.Series([_text(part) for part in doubtful], dtype=pl.String)
+        verdicts = iter(zip(doubtful, one.str.contains(self._one).to_list(), strict=True))
+        proven: list[tuple[int, int, bytes]] = []
+        odd: list[tuple[int, str]] = []
+        line = 0
+        for piece, fit in zip(pieces, fits, strict=True):
+            count = piece.count(b"\n")
+            if fit:
+                proven.append((line, count, piece))
+            else:
+                for at, (part, good) in enumerate(islice(verdicts, count), line):
+                    if not good:
+                        odd.append((at, part.decode("utf-8", "replace")))
+                    elif proven and sum(proven[-1][:2]) == at and proven[-1][0] >= line:
+                        first, before, data_before = proven[-1]
+                        proven[-1] = (first, before + 1, data_before + part + b"\n")
+                    else:
+                        proven.append((at, 1, part + b"\n"))
+            line += count
+        return proven, odd
 
     def _values(
         self, data: bytes, count: int, reading: Reading, *, messages: bool = False
@@ -241,11 +279,12 @@ class Shapes:
             suffixes=pl.lit(0, pl.Int64),
             envelope=pl.lit(bool(self._wrapped)),
             document=pl.lit(True),
+            is_line=pl.lit(self._is_line == {True}),
             kind=kinds(count, "event"),
         )
         if "message" in columns:
             frame = lines.read_messages(frame, reading, 0)
-        return frame.drop("document")
+        return frame.drop(lines.INNER)
 
 
 class _Pairs:
@@ -253,6 +292,32 @@ class _Pairs:
 
     def __init__(self, items: list[tuple[str, Any]]) -> None:
         self.items = items
+
+
+def _in_order(quick: pl.DataFrame, slow: pl.DataFrame) -> pl.DataFrame:
+    """The rows of both in the order of their lines; SLOW has few."""
+    schema = {**slow.schema, **quick.schema}
+
+    def same(frame: pl.DataFrame) -> pl.DataFrame:
+        missing = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in frame.columns]
+        return frame.with_columns(missing).select(list(schema))
+
+    quick, slow = same(quick), same(slow)
+    parts: list[pl.DataFrame] = []
+    start = 0
+    # Slices are free; sorting thirty columns is not.
+    for row, place in enumerate(quick["line"].search_sorted(slow["line"]).to_list()):
+        parts += [quick.slice(start, place - start), slow.slice(row, 1)]
+        start = place
+    return pl.concat([*parts, quick.slice(start)])
+
+
+def _text(piece: bytes) -> str:
+    """The piece as text; what is no UTF-8 as a text that fits no shape."""
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return "\0"
 
 
 def _plant(tree: _NESTED, path: tuple[str, ...]) -> bool:

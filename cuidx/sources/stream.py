@@ -32,9 +32,7 @@ def compression(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
-def open_source(
-    source: Source, raw: BinaryIO | None = None
-) -> tuple[BinaryIO, str | None]:
+def open_source(source: Source, raw: BinaryIO | None = None) -> tuple[BinaryIO, str | None]:
     """(the bytes without their compression, its name or None). Parquet comes as it is.
 
     RAW is given where the bytes come from an open file (standard input).
