@@ -196,13 +196,15 @@ class Case:
             return summary
         self._holders = Holders(found)
         pairs: list[pl.DataFrame] = [
-            summary.pairs.filter(~pl.col("container").is_in(contested["container"].implode()))
+            summary.pairs.filter(
+                ~pl.col("container").cast(pl.String).is_in(contested["container"].implode())
+            )
         ]
         moved: list[pl.DataFrame] = []
         for frame in self._enriched(_WHO_AND_WHEN):
             rows = frame.filter(only & pl.col("ip").is_in(sorted(better)))
             if rows.height:
-                pairs.append(rows.select("container", request=request_key()).drop_nulls().unique())
+                pairs.append(_pairs_of(rows))
                 moved.append(rows)
         rows = pl.concat(moved, how="diagonal").with_columns(
             errors=(pl.col("level") >= pl.lit("ERROR", LEVEL)).fill_null(False).cast(pl.Int64),
@@ -429,6 +431,11 @@ def _as_events(frame: pl.DataFrame) -> pl.LazyFrame:
     return frame.lazy().with_columns(**columns)
 
 
+def _pairs_of(rows: pl.DataFrame) -> pl.DataFrame:
+    pairs = rows.select("container", request=request_key()).drop_nulls().unique()
+    return pairs.with_columns(pl.col("container").cast(PAIRS["container"]))
+
+
 def _summary_of_events(parts: Iterator[tuple[int, pl.DataFrame]]) -> Summary:
     """The summary of rows whose container is settled: no identity is worked out again."""
     groups, pairs = [Summary.of([]).groups], [PAIRS.to_frame()]
@@ -448,7 +455,7 @@ def _summary_of_events(parts: Iterator[tuple[int, pl.DataFrame]]) -> Summary:
             first_line=rows["line"], last_line=rows["line"],
         ).select(groups[0].columns)  # fmt: skip
         groups.append(frame)
-        pairs.append(rows.select("container", request=request_key()).drop_nulls().unique())
+        pairs.append(_pairs_of(rows))
     empty = Summary.of([]).evidence
     return Summary.merge([Summary(pl.concat(groups), pl.concat(pairs).unique(), empty)])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 import tempfile
 from collections import deque
@@ -12,7 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import BinaryIO, Final, cast
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 
@@ -23,7 +25,16 @@ from cuidx.formats.documents import table
 from cuidx.formats.shapes import Shapes
 from cuidx.schema import KIND, ROLES
 from cuidx.sources.paths import STDIN, Source
-from cuidx.sources.stream import ENDS_EARLY, blocks, compression, open_source, read_some
+from cuidx.sources.stream import (
+    ENDS_EARLY,
+    blocks,
+    compression,
+    open_source,
+    read_some,
+    read_span,
+    spans,
+    whole_lines,
+)
 
 _WORKERS: Final = min(4, os.cpu_count() or 1)
 _HEAD: Final = 1 << 20  # bytes read before the format is said
@@ -121,11 +132,17 @@ class Part:
     frame: pl.DataFrame
 
 
+class _Parsed(NamedTuple):
+    frame: pl.DataFrame
+    zoneless: int  # times read in --tz
+    lines: int  # how many lines the block had
+
+
 @dataclass(slots=True)
 class _Task:
     source: int
     first: bool
-    work: Callable[[], tuple[pl.DataFrame, int]]
+    work: Callable[[], _Parsed]
     error: CuidxError | None = None
 
 
@@ -159,9 +176,9 @@ class Records:
         """
         self.problems, self.zoneless = [], 0
         documents = Documents()
-        carry = Carry()
+        carry, before = Carry(), 0
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="cuidx-parse") as pool:
-            waiting: deque[tuple[_Task, Future[tuple[pl.DataFrame, int]] | None]] = deque()
+            waiting: deque[tuple[_Task, Future[_Parsed] | None]] = deque()
             tasks = self._tasks(want)
             exhausted = False
             try:
@@ -182,11 +199,14 @@ class Records:
                         self.problems.append(task.error)
                         continue
                     if task.first:
-                        carry = Carry()
+                        carry, before = Carry(), 0
                     assert future is not None
-                    frame, zoneless = future.result()
-                    self.zoneless += zoneless
-                    frame = documents.mark(carry.apply(frame))
+                    parsed = future.result()
+                    self.zoneless += parsed.zoneless
+                    frame = documents.mark(carry.apply(parsed.frame))
+                    # Blocks are parsed side by side, so each counts its lines from 1.
+                    frame = frame.with_columns(pl.col("line") + before)
+                    before += parsed.lines
                     if self.frame is None and self.sources[task.source].twin_of is not None:
                         frame = frame.with_columns(
                             kind=pl.when(pl.col("kind").is_in(["event", "evidence"]))
@@ -248,25 +268,29 @@ class Records:
             ):
                 sample = formats.sample_of(head, source.path)
                 reading.shapes = Shapes(table(self.options.fields), want, sample.lines)
-            first, line = True, 1
-            bom = b"\xef\xbb\xbf"
+            bom = len(b"\xef\xbb\xbf") if head.startswith(b"\xef\xbb\xbf") else 0
+            parse = partial(_parse, found.format, reading, self.options.tz)
+            first = True
+            if packed is None and found.format.cut is whole_lines and _is_plain(source.path):
+                for start, length in spans(source.path, bom):
+                    self.progress(source.path, length)
+                    yield _Task(at, first, partial(_read_and_parse, source.path, start, length, parse))
+                    first = False
+                return
+            self.progress(source.path, len(head))
             cut = blocks(
                 stream,
                 source.path,
                 cut=found.format.cut,
-                head=head.removeprefix(bom),
+                head=head[bom:],
                 seen=partial(self.progress, source.path),
             )
-            self.progress(source.path, len(head))
             try:
                 for data in cut:
-                    block = formats.Block(data, line)
-                    yield _Task(at, first, partial(_parse, found.format, block, reading,
-                                                   self.options.tz))  # fmt: skip
-                    line += data.count(b"\n")
+                    yield _Task(at, first, partial(parse, data))
                     first = False
             except SourceError as error:
-                yield _Task(at, first, lambda: (pl.DataFrame(), 0), error)
+                yield _Task(at, first, _no_work, error)
 
     def _row_tasks(
         self, at: int, frames: Iterator[pl.DataFrame], want: frozenset[str]
@@ -277,7 +301,7 @@ class Records:
         reading = formats.Reading(want=want, fields=self.options.fields,
                                   patterns=self.options.patterns)  # fmt: skip
         for frame in frames:
-            yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, line, reading,
+            yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, 1, reading,
                                                self.options.tz))  # fmt: skip
             line += len(frame)
 
@@ -293,10 +317,20 @@ class Records:
         return open_source(source, os.fdopen(os.dup(self._stdin.fileno()), "rb"))
 
 
-def _parse(
-    format_: formats.Format, block: formats.Block, reading: formats.Reading, tz: str
-) -> tuple[pl.DataFrame, int]:
-    return date(format_.parse(block, reading), tz)
+def _parse(format_: formats.Format, reading: formats.Reading, tz: str, data: bytes) -> _Parsed:
+    frame, zoneless = date(format_.parse(formats.Block(data, 1), reading), tz)
+    last: int = frame["line"].max() if len(frame) else 0  # type: ignore[assignment]
+    return _Parsed(frame, zoneless, last)
+
+
+def _read_and_parse(
+    path: str, start: int, length: int, parse: Callable[[bytes], _Parsed]
+) -> _Parsed:
+    return parse(read_span(path, start, length))
+
+
+def _is_plain(path: str) -> bool:
+    return path != STDIN and stat.S_ISREG(Path(path).stat().st_mode)
 
 
 def _parse_rows(
@@ -305,8 +339,13 @@ def _parse_rows(
     line: int,
     reading: formats.Reading,
     tz: str,
-) -> tuple[pl.DataFrame, int]:
-    return date(parse(frame, line, reading), tz)
+) -> _Parsed:
+    parsed, zoneless = date(parse(frame, line, reading), tz)
+    return _Parsed(parsed, zoneless, len(frame))
+
+
+def _no_work() -> _Parsed:
+    raise AssertionError("a task that failed has no work")
 
 
 def _read_head(stream: BinaryIO) -> bytes:

@@ -22,15 +22,15 @@ from cuidx.schema import TIME
 
 # The head of every ISO time; `leading` looks for it near the start of a text line.
 ISO = (
-    r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d"
-    r"(?:[.,]\d{1,9})?\d*(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+    r"[0-9]{4}[-/][0-9][0-9][-/][0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
+    r"(?:[.,][0-9]{1,9})?[0-9]*(?: ?(?:Z|UTC|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?"
 )
-COMMON_LOG = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
+COMMON_LOG = r"[0-9][0-9]/[A-Z][a-z]{2}/[0-9]{4}:[0-9][0-9]:[0-9][0-9]:[0-9][0-9] [+-][0-9]{4}"
 LEADING = rf"(?:{ISO}|{COMMON_LOG})"
 
 _PARTS = (
-    r"^(?<year>\d{4})[-/](?<month>\d\d)[-/](?<day>\d\d)[Tt ](?<clock>\d\d:\d\d:\d\d)"
-    r"(?:[.,](?<fraction>\d+))?(?: ?(?<zone>Z|z|UTC|GMT|[+-]\d\d:?\d\d))?$"
+    r"^(?<year>[0-9]{4})[-/](?<month>[0-9][0-9])[-/](?<day>[0-9][0-9])[Tt ](?<clock>[0-9][0-9]:[0-9][0-9]:[0-9][0-9])"
+    r"(?:[.,](?<fraction>[0-9]+))?(?: ?(?<zone>Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?$"
 )
 _NS = 1_000_000_000
 
@@ -66,30 +66,29 @@ def _uniform(text: pl.Series) -> pl.Series | None:
     """The quick way for a column that is all `2026-11-02T09:00:01.250Z`, alike in length."""
     if text.is_empty() or text.null_count():
         return None
+    low, high = str(text.min()), str(text.max())
     size = text.str.len_bytes()
-    if (width := size.item(0)) != size.max() or width != size.min():
+    digits = len(low) - 21  # of the fraction; -1 where there is none
+    if digits == 0 or digits < -1 or digits > 9 or low < "1678" or high >= "2262":
         return None
-    digits = int(width) - 21
-    if (digits != -1 and not 1 <= digits <= 9) or not text.str.ends_with("Z").all():
+    if size.min() != len(low) or size.max() != len(low) or not text.str.ends_with("Z").all():
         return None
-    if digits > 0 and not (text.str.slice(19, 1) == ".").all():
-        return None
-    year = text.str.slice(0, 4)
-    if str(year.min()) < "1678" or str(year.max()) > "2261":
-        return None
-    seconds = text.str.slice(0, 19).str.to_datetime(
+    clock = text.str.slice(0, 19)
+    if clock.str.contains(" ", literal=True).any():
+        return None  # "2026-11- 2T…" is no time, though the parser below skips blanks
+    seconds = clock.str.to_datetime(
         "%Y-%m-%dT%H:%M:%S", time_unit="ns", time_zone="UTC", strict=False
     )
     if seconds.null_count():
         return None
-    if digits <= 0:
+    if digits < 0:
         return seconds
-    fraction = text.str.slice(20, digits)
-    # "+12" and "1_2" are no fractions, though a cast to integer takes the first.
-    if fraction.str.contains(r"[^0-9]").any():
+    point, fraction = text.str.slice(19, 1), text.str.slice(20, digits)
+    # "+12" is no fraction, though a cast to integer takes it: a sign sorts before the digits.
+    nanos = fraction.cast(pl.Int64, strict=False)
+    if point.min() != "." or point.max() != "." or str(fraction.min()) < "0" or nanos.null_count():
         return None
-    nanos = fraction.cast(pl.Int64) * 10 ** (9 - digits)
-    return (seconds.cast(pl.Int64) + nanos).cast(TIME)
+    return (seconds.cast(pl.Int64) + nanos * 10 ** (9 - digits)).cast(TIME)
 
 
 def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
@@ -99,7 +98,7 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
         t=pl.when(pl.col("t").str.contains(rf"^{COMMON_LOG}$"))
         .then(
             pl.col("t")
-            .str.to_datetime("%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="ns")
+            .str.to_datetime("%d/%b/%Y:%H:%M:%S %z", strict=False, time_unit="us")
             .dt.to_string("%Y-%m-%dT%H:%M:%SZ")
         )
         .otherwise(pl.col("t"))
@@ -107,7 +106,7 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
     parts = frame.select(pl.col("t").str.extract_groups(_PARTS).alias("p"), "t").unnest("p")
     zone = pl.col("zone").str.replace(":", "")
     offset = (
-        pl.when(zone.str.contains(r"^[+-]\d{4}$"))
+        pl.when(zone.str.contains(r"^[+-][0-9]{4}$"))
         .then(
             (zone.str.slice(1, 2).cast(pl.Int64, strict=False) * 3600
              + zone.str.slice(3, 2).cast(pl.Int64, strict=False) * 60)
@@ -135,10 +134,10 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
     in_range = pl.col("naive").dt.year().is_between(1678, 2261)
     parts = parts.with_columns(naive=pl.when(in_range).then(pl.col("naive")))
     zoned = pl.col("naive").dt.replace_time_zone("UTC")
-    local = (
-        pl.col("naive")
-        .dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
-        .dt.convert_time_zone("UTC")
+    local = pl.coalesce(
+        _localised(pl.col("naive"), tz),
+        # In the hour that a clock change leaves out: as if the clock had not been changed yet.
+        _localised(pl.col("naive").dt.offset_by("-1h"), tz).dt.offset_by("1h"),
     )
     iso = (
         pl.when(pl.col("zone").is_null()).then(local).otherwise(zoned).dt.cast_time_unit("ns")
@@ -152,17 +151,24 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
     )
 
 
+def _localised(naive: pl.Expr, tz: str) -> pl.Expr:
+    zoned = naive.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
+    return zoned.dt.convert_time_zone("UTC")
+
+
 def _epoch(text: pl.Expr) -> pl.Expr:
     """Nanoseconds since 1970 of an epoch number written out; null for anything else."""
-    whole = text.str.extract(r"^(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(?:\.\d*)?$")
-    fraction = text.str.extract(r"^\d+\.(\d+)$").str.slice(0, 9).str.pad_end(9, "0")
+    whole = text.str.extract(r"^([0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16}|[0-9]{18,19})(?:\.[0-9]*)?$")
+    fraction = text.str.extract(r"^[0-9]+\.([0-9]+)$").str.slice(0, 9).str.pad_end(9, "0")
     digits = whole.str.len_bytes()
     unit = (
         pl.when(digits <= 10).then(_NS).when(digits <= 13).then(1_000_000)
         .when(digits <= 16).then(1_000).otherwise(1)
     )  # fmt: skip
     below = fraction.cast(pl.Int64, strict=False).fill_null(0) * unit // _NS
-    return whole.cast(pl.Int64, strict=False) * unit + below
+    number = whole.cast(pl.Int64, strict=False)
+    # Beyond 2262 nanoseconds overflow.
+    return pl.when(number < (2**63 - 1) // unit).then(number * unit + below)
 
 
 def text(time: pl.Expr) -> pl.Expr:

@@ -67,7 +67,11 @@ def lifetimes(
         restarted=pl.col("time").filter(pl.col("lifecycle") == "start").max(),
     )
     rows = rows.join(known, on="container", how="full" if shown is None else "left", coalesce=True)
-    requests = counted.pairs.group_by("container").agg(requests=pl.len().cast(pl.Int64))
+    requests = (
+        counted.pairs.group_by("container")
+        .agg(requests=pl.col("request").n_unique().cast(pl.Int64))
+        .with_columns(pl.col("container").cast(pl.String))
+    )
     rows = (
         rows.join(_told(summary), on="container", how="left")
         .join(_ips(summary, evidence), on="container", how="left")

@@ -51,6 +51,9 @@ def run(arguments: list[str] | None = None) -> int:
     from cuidx.cli import formats, timeline  # registers the commands
 
     del formats, timeline
+    # polars' allocator gives memory back to the system at once and then asks for it again, block
+    # after block; a fifth of the time of a large file went into that.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
     debug = os.environ.get("CUIDX_DEBUG") == "1"
     try:
         code: Any = app(args=arguments, standalone_mode=False)

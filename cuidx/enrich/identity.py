@@ -56,7 +56,7 @@ def normalise(frame: pl.DataFrame) -> pl.DataFrame:
             )
             if frame.schema["level"] != LEVEL
             else frame["level"],
-            ip=_distinct(frame["ip"], address),
+            ip=_distinct(frame["ip"], own_address),
             # containerd://…, docker://…, cri-o://…, as Kubernetes writes them
             container_id=pl.col("container_id").str.replace(r"^[a-z0-9.-]+://", ""),
             restart=pl.col("restart").cast(pl.Int64, strict=False),
@@ -140,7 +140,12 @@ def address_order(text: str) -> tuple[int, int]:
     return found.version, int(found)
 
 
-def is_pod_address(text: str) -> bool:
-    """False for what no Pod ever has of its own: loopback (127.0.0.6 is Istio's), unspecified."""
-    found = ipaddress.ip_address(text)
-    return not (found.is_loopback or found.is_unspecified or found.is_multicast)
+def own_address(text: str) -> str | None:
+    """`address`, but None for what no Pod ever has of its own.
+
+    That is loopback (127.0.0.6 is Istio's inbound), multicast, and the unspecified address.
+    """
+    if (found := address(text)) is None:
+        return None
+    ip = ipaddress.ip_address(found)
+    return None if ip.is_loopback or ip.is_unspecified or ip.is_multicast else found

@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-
 import polars as pl
 
 from cuidx.enrich.leases import SECOND, Address, Lease
@@ -110,7 +109,8 @@ class Ladder:
         """SUMMARY with the names joined and the addresses filled in."""
         pairs = summary.pairs
         if self.names:
-            pairs = pairs.with_columns(pl.col("container").replace(self.names)).unique()
+            names = pl.col("container").cast(pl.String).replace(self.names)
+            pairs = pairs.with_columns(names.cast(pairs.schema["container"]))
         groups = self.join(summary.groups).drop("ip_from")
         return Summary(groups, pairs, summary.evidence)
 

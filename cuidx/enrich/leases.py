@@ -13,9 +13,8 @@ from typing import Final, Literal
 
 import polars as pl
 
-from cuidx.enrich.identity import address_order, is_pod_address
+from cuidx.enrich.identity import address_order
 from cuidx.enrich.summary import Summary
-
 
 SECOND: Final = 1_000_000_000
 # Two clocks: UTC nanoseconds, or, where nothing has a time, the order of the lines.
@@ -114,7 +113,6 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             lines=row["lines"],
         )
         for row in rows.sort("ip", "first", "last", "container").iter_rows(named=True)
-        if is_pod_address(row["ip"])
     ]
 
 
@@ -269,12 +267,19 @@ def _classify(ip: str, leases: list[Lease], slack: int) -> Address:
             change = "shared"
         elif at == 0:
             change = "first"
-        elif lease.pod_key is not None and lease.pod_key == leases[at - 1].pod_key:
+        elif _same_pod(lease, leases[at - 1]):
             change = "restarted"
         elif any(lease.holder == before.holder for before in leases[:at]):
             change = "returned"
         else:
             change = "recycled"
         done.append(replace(lease, change=change))
-    kind: Kind = "shared" if any(shared) else "reused" if len(done) > 1 else "single"
+    several = len({lease.containers for lease in done}) > 1
+    kind: Kind = "shared" if any(shared) else "reused" if several else "single"
     return Address(ip, kind, tuple(done))
+
+
+def _same_pod(lease: Lease, before: Lease) -> bool:
+    if lease.pod_key is None:
+        return lease.holder == before.holder
+    return lease.pod_key == before.pod_key

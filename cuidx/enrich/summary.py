@@ -40,7 +40,8 @@ GROUPS: Final = pl.Schema(
         **_STATS,
     }
 )
-PAIRS: Final = pl.Schema({"container": pl.String(), "request": pl.String()})
+# Categorical: a name is kept once, not once a pair.
+PAIRS: Final = pl.Schema({"container": pl.Categorical(), "request": pl.String()})
 _FIRST_ERROR: Final = "ERROR"
 
 
@@ -49,7 +50,7 @@ class Summary:
     """Groups of lines by who wrote them, and (container, request id) pairs.
 
     groups  GROUPS: lines of one kind of one source by one writer, with first and last time
-    pairs   PAIRS: each request id once a container, lower case, without dashes
+    pairs   PAIRS: each request id of each container, lower case, without dashes; at least once
     evidence  evidence records whole: lifecycle (start, stop), time, identity columns, ip
     """
 
@@ -70,7 +71,9 @@ class Summary:
             pairs.append(_pairs(frame))
             if (rows := frame.filter(pl.col("kind") == "evidence")).height:
                 evidence.append(normalise(rows).with_columns(source=pl.lit(source, pl.Int64)))
-        return cls(_settle(raw), _distinct_pairs(pairs), _evidence(evidence))
+        return cls(
+            _settle(raw), pl.concat(pairs) if pairs else PAIRS.to_frame(), _evidence(evidence)
+        )
 
     @classmethod
     def merge(cls, summaries: Sequence[Summary]) -> Summary:
@@ -134,37 +137,28 @@ def request_key() -> pl.Expr:
 
 
 def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
+    """PAIRS of some records; a pair may come again in another chunk."""
     have = [name for name in ("request_id", "trace_id") if name in frame.columns]
-    who = [name for name in _WHO if name in frame.columns]
     if not have:
-        return pl.DataFrame()
-    # The CUID alone names a container; the other columns are needed only where it is missing.
-    cuid = pl.col("cuid").is_not_null() if "cuid" in frame.columns else pl.lit(False)
-    frame = frame.filter(
-        pl.col("kind") == "event", pl.any_horizontal(pl.col(have).is_not_null())
-    ).select(*who, request=pl.coalesce(have))
-    tagged = frame.filter(cuid).select("cuid", "request").unique() if "cuid" in who else None
-    others = frame.filter(~cuid)
-    parts = [] if tagged is None or tagged.is_empty() else [tagged]
-    if others.height:
-        keys = [n for n in others.columns if others[n].null_count() < len(others)]
-        parts.append(others.select(keys).unique())
-    return pl.concat(parts, how="diagonal") if parts else pl.DataFrame()
-
-
-def _distinct_pairs(raw: list[pl.DataFrame]) -> pl.DataFrame:
-    raw = [frame for frame in raw if frame.height]
-    if not raw:
         return PAIRS.to_frame()
-    frame = pl.concat(raw, how="diagonal").unique()
-    if set(frame.columns) == {"cuid", "request"}:
-        named = frame.select(container="cuid", request="request")
-    else:
-        named = normalise(frame).select("container", "request")
-    return (
-        named.filter(pl.col("container").is_not_null())
-        .with_columns(pl.col("request").str.to_lowercase().str.replace_all("-", "", literal=True))
-        .unique()
+    request = pl.coalesce(have)
+    rows = frame.filter(pl.col("kind") == "event", request.is_not_null())
+    # The CUID alone names a container; the other columns are needed only where it is missing.
+    tagged = rows["cuid"].is_not_null() if "cuid" in rows.columns else None
+    parts: list[pl.DataFrame] = []
+    if tagged is not None and tagged.any():
+        parts.append(rows.filter(tagged).select(container="cuid", request=request).unique())
+    if tagged is None or not tagged.all():
+        others = rows if tagged is None else rows.filter(~tagged)
+        who = [n for n in _WHO if n in others.columns and others[n].null_count() < len(others)]
+        named = normalise(others.select(*who, request=request).unique())
+        parts.append(named.select("container", "request").drop_nulls())
+    if not parts:
+        return PAIRS.to_frame()
+    # Made anew, the texts no longer hold on to the whole chunk that they were cut from.
+    return pl.concat(parts).select(
+        pl.col("container").cast(PAIRS["container"]),
+        pl.col("request").str.to_lowercase().str.replace_all("-", "", literal=True),
     )
 
 

@@ -28,7 +28,12 @@ PATTERN: Final = (
     r" (?<stream>stdout|stderr) (?<tag>[PF])(?::\S*)?(?: (?s:(?<text>.*)))?\r?$"
 )
 _SHAPE: Final = re.compile(PATTERN.replace("(?<", "(?P<"))
-_TAG: Final = re.compile(rb"^\S+ (stdout|stderr) ([PF])[: \r\n][^\n]*\n", re.MULTILINE)
+# The same on bytes, for `cut`: what is no record must not seem to close a stream.
+_TAG: Final = re.compile(
+    _SHAPE.pattern.partition("(?P<tag>")[0].encode()
+    + rb"(?P<tag>[PF])(?::[^ \n]*)?(?: [^\n]*)?\r?\n",
+    re.MULTILINE,
+)
 
 SAMPLES: Final = (
     Example(
@@ -66,10 +71,10 @@ def cut(data: bytes) -> int:
     open_streams: set[bytes] = set()
     end = 0
     for match in _TAG.finditer(data):
-        if match[2] == b"P":
-            open_streams.add(match[1])
+        if match["tag"] == b"P":
+            open_streams.add(match["stream"])
         else:
-            open_streams.discard(match[1])
+            open_streams.discard(match["stream"])
         if not open_streams:
             end = match.end()
     return end if end or open_streams else whole_lines(data)
@@ -119,6 +124,10 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         why=pl.when(bad).then(pl.lit("no CRI record (time, stdout or stderr, P or F, text)")),
         raw=pl.when(bad).then(records["raw"]),
     )
+    if "message" in frame.columns:  # an empty record is an event with an empty text
+        frame = frame.with_columns(
+            message=pl.when(whole).then(pl.col("message").fill_null("")).otherwise("message")
+        )
     for pattern in reading.patterns:
         tagged = frame["suffixes"].fill_null(0) > 0
         body = records["text"].fill_null("")

@@ -177,7 +177,10 @@ class Table:
             if isinstance(value, dict):
                 if below is not None:
                     self._walk(value, below, row, ranks)
-            elif at >= 0 and rank < ranks[at] and (value not in _NO_VALUE or at == _MESSAGE):
+                continue
+            if isinstance(value, (bool, list)) and (value := as_text(value)) is None:
+                continue  # says nothing: the next best key may
+            if at >= 0 and rank < ranks[at] and (value not in _NO_VALUE or at == _MESSAGE):
                 row[at], ranks[at] = value, rank
 
     def _step(self, path: str) -> tuple[int, int, str | None] | None:
@@ -232,6 +235,6 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, list):
-        texts = (as_text(item) for item in value)
+        texts = (as_text(item) for item in value if not isinstance(item, list))
         return next((text for text in texts if text), None)
     return None

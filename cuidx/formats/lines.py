@@ -62,7 +62,7 @@ def finish(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     ]
     if fills:
         frame = frame.with_columns(fills)
-    if "lifecycle" in frame.columns:
+    if "lifecycle" in frame.columns and frame["lifecycle"].count():
         known = pl.col("lifecycle").is_in(["start", "stop"]) & pl.col("cuid").is_not_null()
         frame = frame.with_columns(
             kind=pl.when((pl.col("kind") == "event") & known)
@@ -105,8 +105,9 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
     is_text = ~frame["document"] & ~blank
     if why:
         is_text = is_text.scatter(list(why), False)
-    text_at = is_text.arg_true()
-    frame = _merge(frame, len(body), text_at, text_layer.read(body.gather(text_at), want))
+    if is_text.any():
+        text_at = is_text.arg_true()
+        frame = _merge(frame, len(body), text_at, text_layer.read(body.gather(text_at), want))
     frame = read_messages(frame, reading, depth)
     # The suffix at the line's end is the tagger's: it beats a key that the application wrote.
     beats = parts["cuid"].is_not_null()

@@ -17,26 +17,44 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import pairwise
 from typing import Any, Final
 
 import polars as pl
 
 from cuidx.formats import lines
-from cuidx.formats.base import Block, Reading, kinds
+from cuidx.formats.base import Block, Reading
 from cuidx.formats.documents import FIELDS, LINE_KEYS, Table, is_wrapped
-from cuidx.suffix import CUID_KEY
+from cuidx.schema import KIND
+from cuidx.suffix import CUID_KEY, SVC_KEY
 
 _MOST: Final = 48  # shapes kept: each makes the automaton larger, and rare ones gain little
 _DEEPEST: Final = 6
 _PIECE: Final = 1 << 16  # bytes proven at once
 
-_TEXT: Final = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})))*"'  # fmt: skip
+_PLAIN: Final = r'[^"\\\x00-\x1f]'
+# No surrogates: a lone one is read by native code in its own way.
+_ESCAPE: Final = (
+    r'\\(?:["\\/bfnrt]|u(?:[0-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))'
+)
+_REST: Final = f"(?:{_PLAIN}|{_ESCAPE})*"
+_TEXT: Final = f'"{_REST}"'
+# In a message no printable ASCII may hide as \\u00XX (but for Go's < > & '): a suffix could.
+_OPEN_ESCAPE: Final = (
+    r'\\(?:["\\/bfnrt]|u(?:00(?:[0189a-fA-F][0-9a-fA-F]|3[cCeE]|2[67])|0[1-9a-fA-F][0-9a-fA-F]{2}'
+    r"|[1-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))"
+)
+# A role's value: neither empty nor a dash, which both stand for "none".
+_VALUE: Final = rf'"(?:[^"\\\x00-\x1f-]|{_ESCAPE}){_REST}"'
 # A message that begins like this is no JSON inside JSON, which the exact way looks into.
-_PROSE: Final = rf'"(?:[^"\\\x00-\x20\x7f-\u00a0{{\u1680\u2000-\u3000\ufeff]{_TEXT[1:-1]})?"'
+_PROSE: Final = (
+    r'"(?:[^"\\\x00-\x20\x7f-\u00a0{\u1680\u2000-\u3000\ufeff]'
+    rf'(?:{_PLAIN}|{_OPEN_ESCAPE})*)?"'
+)
 _NUMBER: Final = r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?(?:[eE][+-]?\d{1,2})?"
 _SCALAR: Final = rf"(?:{_TEXT}|{_NUMBER}|true|false|null)"
 _IDS: Final = frozenset({"request_id", "trace_id"})
+_OBJECT, _ROOT = "{}", "$"  # beside roles: where a shape has objects, and its document
 _NESTED = dict[str, Any]
 
 
@@ -53,7 +71,10 @@ class Shapes:
         self._leaves: dict[str, dict[tuple[str, ...], int]] = {}  # role: {path: rank}
         self._schema: _NESTED = {}
         self._wrapped: bool | None = None
+        self._root_is: tuple[str, ...] | None = None
         self._is_line: set[bool] = set()
+        self._objects: set[tuple[str, ...]] = set()
+        self._paths: set[tuple[str, ...]] = set()
         self._asks_message = False  # some shape leaves to its message what is asked for
         self.patterns = self._learn(sample)
         one = "(?:" + "|".join(self.patterns) + ")"
@@ -75,7 +96,7 @@ class Shapes:
             if pattern in facts or re.fullmatch(pattern.replace("\\z", "\\Z"), line.rstrip("\r")):
                 shapes[pattern] += 1
                 facts.setdefault(pattern, leaves)
-        kept = []
+        kept: list[str] = []
         for pattern, _ in sorted(shapes.items(), key=lambda item: (-item[1], item[0])):
             if len(kept) < _MOST and self._agrees(facts[pattern]):
                 kept.append(pattern)
@@ -97,10 +118,11 @@ class Shapes:
         depth: int,
     ) -> str:
         keys = [key for key, _ in pairs.items]
-        if len(set(keys)) != len(keys) or depth > _DEEPEST:
-            raise _NoShapeError
+        if len(set(keys)) != len(keys) or depth > _DEEPEST or set(keys) == {CUID_KEY, SVC_KEY}:
+            raise _NoShapeError  # the last: a line that is nothing but the suffix
+        leaves.append((_OBJECT, path, 0))
         if path == root:
-            leaves.append(("", ("wrapped",) if is_wrapped(keys) else (), 0))
+            leaves.append((_ROOT, (*root, "wrapped") if is_wrapped(keys) else root, 0))
         members = []
         for key, value in pairs.items:
             here = (*path, key)
@@ -126,8 +148,8 @@ class Shapes:
             if not wanted or role is None:
                 return _TEXT
             leaves.append((role[0], path, role[1]))
-            return _PROSE if role[0] == "message" else _TEXT
-        if wanted and not isinstance(value, bool):
+            return _PROSE if role[0] == "message" else _VALUE
+        if wanted:
             raise _NoShapeError  # a number or a list in a role: the exact way writes it as text
         if isinstance(value, bool):
             return "(?:true|false)"
@@ -139,37 +161,43 @@ class Shapes:
 
     def _role(self, path: tuple[str, ...], root: tuple[str, ...]) -> tuple[str, int] | None:
         if root and path[: len(root)] != root:
-            place = {("_index",): "doc_index", ("_id",): "doc_id"}.get(path)
+            place = {"_index": "doc_index", "_id": "doc_id"}.get(path[0] if len(path) == 1 else "")
             return (place, 0) if place else None
         return self._table.role_of(path[len(root) :])
 
     def _agrees(self, leaves: list[tuple[str, tuple[str, ...], int]]) -> bool:
         """Take a shape in, unless one of its keys means something else in a shape before it."""
-        wrapped = any(role == "" and path for role, path, _ in leaves)
-        if self._wrapped not in (None, wrapped):
+        root = next(path for role, path, _ in leaves if role == _ROOT)
+        if self._root_is not in (None, root):
             return False
+        wrapped = root[-1:] == ("wrapped",)
         messages = [rank for role, _, rank in leaves if role == "message"]
         if len(messages) > 1:
             return False  # which of them counts would depend on the line
         is_line = {wrapped or rank < 0 or FIELDS["message"][rank] in LINE_KEYS for rank in messages}
         if len(is_line | self._is_line) > 1:
             return False
-        self._is_line |= is_line
-        roles = [(role, rank) for role, _, rank in leaves if role]
+        objects = {path for role, path, _ in leaves if role == _OBJECT}
+        leaves = [leaf for leaf in leaves if leaf[0] not in (_OBJECT, _ROOT)]
+        paths = {path for _, path, _ in leaves}
+        if objects & self._paths or paths & self._objects:
+            return False  # an object here, a text there: native code would write it as text
+        roles = [(role, rank) for role, _, rank in leaves]
         if len(set(roles)) != len(roles):
             return False  # two keys of one rank: the first in the line counts
         # Keys of one struct must be an object in every shape or in none.
         trial = json.loads(json.dumps(self._schema))
-        for role, path, _ in leaves:
-            if role and not _plant(trial, path):
-                return False
-        self._schema, self._wrapped = trial, wrapped
-        has = {role for role, _, _ in leaves if role}
+        if not all(_plant(trial, path) for _, path, _ in leaves):
+            return False
+        self._is_line |= is_line
+        self._schema, self._wrapped, self._root_is = trial, wrapped, root
+        self._objects |= objects
+        self._paths |= paths
+        has = {role for role, _, _ in leaves}
         if "message" in has:
             self._asks_message |= not {"time", "level"} <= has or not has & _IDS
         for role, path, rank in leaves:
-            if role:
-                self._leaves.setdefault(role, {})[path] = rank
+            self._leaves.setdefault(role, {})[path] = rank
         return True
 
     def parse(self, block: Block, reading: Reading) -> pl.DataFrame | None:
@@ -177,67 +205,60 @@ class Shapes:
         if not self.patterns:
             return None
         data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
-        proven, odd = self._prove(data)
-        count = sum(lines_ for _, lines_, _ in proven)
-        if count <= len(odd):
+        odd, count = self._odd_lines(data)
+        if count <= 2 * len(odd):
             return None
-        whole = data if not odd else b"".join(piece for _, _, piece in proven)
-        quick = self._values(whole, count, reading)
+        texts: list[str] = []
+        numbers: list[int] = []
+        view = memoryview(data)
+        stretches: list[memoryview] = []
+        start = 0
+        for at, end, line in odd:
+            stretches.append(view[start:at])
+            texts.append(data[at : end - 1].decode("utf-8", "replace"))
+            numbers.append(line)
+            start = end
+        proven = b"".join([*stretches, view[start:]]) if odd else data
+        quick = self._values(proven, count - len(odd), reading)
         if quick is None:
             return None
-        number = pl.concat(
-            pl.int_range(line, line + lines_, eager=True, dtype=pl.Int64)
-            for line, lines_, _ in proven
-        )
-        quick = quick.with_columns((number + block.first_line).alias("line"))
+        number = pl.int_range(block.first_line, block.first_line + count, eager=True)
         if not odd:
-            return quick
-        texts = pl.Series("raw", [text for _, text in odd], dtype=pl.String)
-        slow = lines.read(texts, reading).drop(lines.INNER)
-        number = pl.Series("line", [line for line, _ in odd], dtype=pl.Int64) + block.first_line
-        return _in_order(quick, slow.with_columns(number))
+            return quick.with_columns(number.alias("line"))
+        slow = lines.read(pl.Series("raw", texts, dtype=pl.String), reading).drop(lines.INNER)
+        fits = pl.Series([True]).new_from_index(0, count).scatter(numbers, False)
+        return _in_order(
+            quick.with_columns(number.filter(fits).alias("line")),
+            slow.with_columns(number.gather(numbers).alias("line")),
+        )
 
-    def _prove(self, data: bytes) -> tuple[list[tuple[int, int, bytes]], list[tuple[int, str]]]:
-        """([(first line, lines, bytes) that fit a shape], [(line, text) that fit none]), from 0.
+    def _odd_lines(self, data: bytes) -> tuple[list[tuple[int, int, int]], int]:
+        """([(start, end, line from 0) of each line that fits no shape], how many lines there are).
 
         Pieces of some hundred lines are proven at once; only one with an odd line is looked at
         line by line.
         """
-        pieces: list[bytes] = []
-        start = 0
-        while start < len(data):
-            end = data.find(b"\n", min(start + _PIECE, len(data) - 1)) + 1
-            pieces.append(data[start:end])
-            start = end
-        whole = pl.Series([_text(piece) for piece in pieces], dtype=pl.String)
-        fits = whole.str.contains(self._all).to_list()
-        doubtful = [
-            part
-            for piece, fit in zip(pieces, fits, strict=True)
-            if not fit
-            for part in piece.split(b"\n")[:-1]
-        ]
+        bounds = [0]
+        while bounds[-1] < len(data):
+            bounds.append(data.find(b"\n", min(bounds[-1] + _PIECE, len(data) - 1)) + 1)
+        pieces = [data[a:b] for a, b in pairwise(bounds)]
+        fits = _as_text(pieces).str.contains(self._all)
+        odd: list[tuple[int, int, int]] = []
+        line = counted = 0
+        doubtful = (~fits).arg_true().to_list()
+        parts = [part for at in doubtful for part in pieces[at].split(b"\n")[:-1]]
         # One call for all of them: making the automaton costs more than running it.
-        one = pl.Series([_text(part) for part in doubtful], dtype=pl.String)
-        verdicts = iter(zip(doubtful, one.str.contains(self._one).to_list(), strict=True))
-        proven: list[tuple[int, int, bytes]] = []
-        odd: list[tuple[int, str]] = []
-        line = 0
-        for piece, fit in zip(pieces, fits, strict=True):
-            count = piece.count(b"\n")
-            if fit:
-                proven.append((line, count, piece))
-            else:
-                for at, (part, good) in enumerate(islice(verdicts, count), line):
-                    if not good:
-                        odd.append((at, part.decode("utf-8", "replace")))
-                    elif proven and sum(proven[-1][:2]) == at and proven[-1][0] >= line:
-                        first, before, data_before = proven[-1]
-                        proven[-1] = (first, before + 1, data_before + part + b"\n")
-                    else:
-                        proven.append((at, 1, part + b"\n"))
-            line += count
-        return proven, odd
+        good = iter(_as_text(parts).str.contains(self._one).to_list() if parts else ())
+        for at in doubtful:
+            line += data.count(b"\n", counted, bounds[at])
+            start = bounds[at]
+            for part in pieces[at].split(b"\n")[:-1]:
+                end = start + len(part) + 1
+                if not next(good):
+                    odd.append((start, end, line))
+                start, line = end, line + 1
+            counted = bounds[at + 1]
+        return odd, line + data.count(b"\n", counted)
 
     def _values(
         self, data: bytes, count: int, reading: Reading, *, messages: bool = False
@@ -251,37 +272,36 @@ class Shapes:
             return None
         if len(found) != count:
             return None
-        tagged = sum(
-            count - found.select(_field(path)).to_series().null_count()
-            for path in self._leaves.get("cuid", {})
-            if path[-1] == CUID_KEY
-        )
-        if data.count(CUID_KEY.encode()) != tagged:
-            return None  # a look-alike in some text: the exact way says what it is
         columns = {
             role: pl.coalesce(
-                _leaf(path, role) for path, _ in sorted(paths.items(), key=lambda item: item[1])
+                _field(path) for path, _ in sorted(paths.items(), key=lambda item: item[1])
             )
             for role, paths in self._leaves.items()
             if messages or role != "message"
         }
-        frame = found.select(**columns).with_columns(
-            pl.lit(None, pl.String).alias(role)
-            for role in sorted(self._want - set(columns) - {"message"})
-        )
-        if not messages and "message" in self._leaves:
-            asks = frame["request_id"].is_null() & frame["trace_id"].is_null()
-            for role in {"time", "level"} & reading.want:
-                asks |= frame[role].is_null()
-            if asks.any():  # a key that is there but empty: only the message may know
-                return self._values(data, count, reading, messages=True)
-        frame = frame.with_columns(
+        if True in self._is_line:
+            tagged = sum(
+                count - found.select(_field(path)).to_series().null_count()
+                for path in self._leaves.get("cuid", {})
+                if path[-1] == CUID_KEY
+            )
+            if data.count(CUID_KEY.encode()) != tagged:
+                return None  # a suffix in some message: the exact way reads it
+        needed = {"cuid", "svc", "request_id", "trace_id", *({"time", "level"} & reading.want)}
+        frame = found.select(
+            **columns,
+            **{role: pl.lit(None, pl.String) for role in sorted(needed - set(columns))},
             suffixes=pl.lit(0, pl.Int64),
             envelope=pl.lit(bool(self._wrapped)),
             document=pl.lit(True),
             is_line=pl.lit(self._is_line == {True}),
-            kind=kinds(count, "event"),
+            kind=pl.lit("event", KIND),
         )
+        if not messages and "message" in self._leaves:
+            ids = frame["request_id"].is_null() & frame["trace_id"].is_null()
+            empty = any(frame[role].null_count() for role in {"time", "level"} & reading.want)
+            if empty or ids.any():  # a key that is there but empty: only the message may know
+                return self._values(data, count, reading, messages=True)
         if "message" in columns:
             frame = lines.read_messages(frame, reading, 0)
         return frame.drop(lines.INNER)
@@ -312,12 +332,10 @@ def _in_order(quick: pl.DataFrame, slow: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([*parts, quick.slice(start)])
 
 
-def _text(piece: bytes) -> str:
-    """The piece as text; what is no UTF-8 as a text that fits no shape."""
-    try:
-        return piece.decode()
-    except UnicodeDecodeError:
-        return "\0"
+def _as_text(pieces: list[bytes]) -> pl.Series:
+    """The pieces as text; what is no UTF-8 as a text that fits no shape."""
+    text = pl.Series(pieces, dtype=pl.Binary).cast(pl.String, strict=False)
+    return text.fill_null("\0")
 
 
 def _plant(tree: _NESTED, path: tuple[str, ...]) -> bool:
@@ -326,7 +344,7 @@ def _plant(tree: _NESTED, path: tuple[str, ...]) -> bool:
         if not isinstance(below, dict):
             return False
         tree = below
-    return tree.setdefault(path[-1], "text") == "text"
+    return bool(tree.setdefault(path[-1], "text") == "text")
 
 
 def _types(tree: _NESTED, path: tuple[str, ...], skip: tuple[tuple[str, ...], ...]) -> pl.Schema:
@@ -349,10 +367,3 @@ def _field(path: tuple[str, ...]) -> pl.Expr:
     for key in path[1:]:
         value = value.struct.field(key)
     return value
-
-
-def _leaf(path: tuple[str, ...], role: str) -> pl.Expr:
-    value = _field(path)
-    if role == "message":
-        return value
-    return pl.when((value == "") | (value == "-")).then(None).otherwise(value)

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import BinaryIO, Final, cast
 from cuidx.errors import SourceError
 from cuidx.sources.paths import Source
 
-BLOCK: Final = 8 << 20  # bytes; larger blocks cost memory and gain nothing
+BLOCK: Final = 16 << 20  # bytes; larger blocks cost memory and gain nothing
 _LONGEST_OPEN: Final = 256 << 20  # a record that is still open after this is taken as it stands
 
 _MAGIC: Final = (
@@ -111,6 +112,39 @@ def read_some(stream: BinaryIO, size: int) -> bytes:
 def whole_lines(data: bytes) -> int:
     """How many bytes of DATA are whole lines: the usual place to cut a block."""
     return data.rfind(b"\n") + 1
+
+
+def spans(path: str, start: int, size: int = BLOCK) -> Iterator[tuple[int, int]]:
+    """(offset, length) of blocks of whole lines of a plain file, from byte START on.
+
+    Only a little is read, at each block's end: the blocks themselves can be read side by side.
+    """
+    with Path(path).open("rb", buffering=0) as file:
+        end = os.fstat(file.fileno()).st_size  # what is written from now on is not looked at
+        at = start
+        while at < end:
+            stop, look = min(at + size, end), 1 << 16
+            while stop < end:
+                low = max(at, stop - look)
+                newline = os.pread(file.fileno(), stop - low, low).rfind(b"\n")
+                if newline >= 0:
+                    stop = low + newline + 1
+                    break
+                if low == at:  # a line longer than the block
+                    stop = min(stop + size, end)
+                look = min(look * 4, stop - at)
+            yield at, stop - at
+            at = stop
+
+
+def read_span(path: str, at: int, length: int) -> bytes:
+    """LENGTH bytes of a plain file from AT on; fewer if it was cut meanwhile."""
+    with Path(path).open("rb", buffering=0) as file:
+        parts = []
+        while length and (piece := os.pread(file.fileno(), length, at)):
+            parts.append(piece)
+            at, length = at + len(piece), length - len(piece)
+        return b"".join(parts) if len(parts) != 1 else parts[0]
 
 
 def blocks(
