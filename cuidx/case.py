@@ -220,7 +220,7 @@ class Case:
     _holders: Holders | None = None
 
     def _enriched(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
-        """All records with identity, names and addresses settled; `place` is the source's number."""
+        """All records with identity, names and addresses settled; `place` is their source."""
         ladder = self._ladder
         for part in self._records.parts(want):
             if part.frame.is_empty():
@@ -392,7 +392,7 @@ class Case:
             raise UsageError(
                 f"container={start} fits {len(hits)} containers: {listed}", do="give more letters"
             )
-        return hits[0]
+        return str(hits[0])
 
     def _shown(self, keep: pl.Expr) -> Summary:
         sources = [one.path for one in self.opened]
@@ -494,8 +494,11 @@ def _read_config(path: Path) -> dict[str, Any]:
         )
     field = said.get("field", {})
     if not isinstance(field, dict) or not all(isinstance(v, str) for v in field.values()):
-        raise UsageError("field must be a table of role = \"path\"", where=str(path),
-                         do='for example: [field] then request_id = "headers.x-request-id"')  # fmt: skip
+        raise UsageError(
+            'field must be a table of role = "path"',
+            where=str(path),
+            do='for example: [field] then request_id = "headers.x-request-id"',
+        )
     if isinstance(said.get("pattern"), str):
         said["pattern"] = [said["pattern"]]
     return said

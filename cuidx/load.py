@@ -7,10 +7,11 @@ import re
 import stat
 import sys
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from cuidx.sources.stream import (
 _WORKERS: Final = min(4, os.cpu_count() or 1)
 _HEAD: Final = 1 << 20  # bytes read before the format is said
 _STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
+_BOM: Final = b"\xef\xbb\xbf"
 _PARQUET_ROWS: Final = 65_536
 
 # What a file's path says of its lines, as the kubelet and docker name their files.
@@ -166,10 +168,10 @@ class Records:
         self.problems: list[SourceError] = []  # sources that were cut off
         self.zoneless = 0  # times without a zone, read in options.tz
         self.quick: list[int] = []
-        self._stdin: BinaryIO | None = None
+        self._copies: dict[str, BinaryIO] = {}
 
     def parts(self, want: frozenset[str] = frozenset(ROLES)) -> Iterator[Part]:
-        """All records: columns of PARSED (those that are all null may be left out), time, time_from.
+        """All records: columns of PARSED (null ones may be left out), time and time_from.
 
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.
@@ -200,7 +202,7 @@ class Records:
                         continue
                     if task.first:
                         carry, before = Carry(), 0
-                    assert future is not None
+                    assert future is not None  # noqa: S101 - only a failed task has none
                     parsed = future.result()
                     self.zoneless += parsed.zoneless
                     frame = documents.mark(carry.apply(parsed.frame))
@@ -236,8 +238,7 @@ class Records:
                 )
 
     def _source_tasks(self, at: int, source: Source, want: frozenset[str]) -> Iterator[_Task]:
-        stream, packed = self._open(source)
-        with stream:
+        with self._open(source) as (stream, packed):
             opened = self.opened[at]
             opened.compression = packed
             if packed == "parquet":
@@ -245,6 +246,8 @@ class Records:
                 yield from self._row_tasks(at, _parquet(source.path), want)
                 return
             head = _read_head(stream)
+            bom = len(_BOM) if head.startswith(_BOM) else 0
+            head = head[bom:]
             if inner := compression(head):
                 raise SourceError(
                     f"inside the {packed} there is {inner} data",
@@ -268,13 +271,14 @@ class Records:
             ):
                 sample = formats.sample_of(head, source.path)
                 reading.shapes = Shapes(table(self.options.fields), want, sample.lines)
-            bom = len(b"\xef\xbb\xbf") if head.startswith(b"\xef\xbb\xbf") else 0
             parse = partial(_parse, found.format, reading, self.options.tz)
             first = True
             if packed is None and found.format.cut is whole_lines and _is_plain(source.path):
                 for start, length in spans(source.path, bom):
                     self.progress(source.path, length)
-                    yield _Task(at, first, partial(_read_and_parse, source.path, start, length, parse))
+                    yield _Task(
+                        at, first, partial(_read_and_parse, source.path, start, length, parse)
+                    )
                     first = False
                 return
             self.progress(source.path, len(head))
@@ -282,7 +286,7 @@ class Records:
                 stream,
                 source.path,
                 cut=found.format.cut,
-                head=head[bom:],
+                head=head,
                 seen=partial(self.progress, source.path),
             )
             try:
@@ -305,16 +309,31 @@ class Records:
                                                self.options.tz))  # fmt: skip
             line += len(frame)
 
-    def _open(self, source: Source) -> tuple[BinaryIO, str | None]:
-        if source.path != STDIN:
+    def _open(self, source: Source) -> AbstractContextManager[tuple[BinaryIO, str | None]]:
+        if source.path != STDIN and _is_plain(source.path):
             return open_source(source)
-        # Standard input can be read once; questions that need two passes read it from a copy.
-        if self._stdin is None:
-            self._stdin = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - kept for later
-            while data := sys.stdin.buffer.read(1 << 20):
-                self._stdin.write(data)
-        self._stdin.seek(0)
-        return open_source(source, os.fdopen(os.dup(self._stdin.fileno()), "rb"))
+        # Standard input and pipes can be read once; what needs a second pass reads a copy.
+        copy = self._copies.get(source.path)
+        if copy is None:
+            copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - kept open
+            self._copies[source.path] = copy
+            weakref.finalize(self, copy.close)
+            with _pipe(source.path) as pipe:
+                while data := pipe.read(1 << 20):
+                    copy.write(data)
+        copy.seek(0)
+        return open_source(source, os.fdopen(os.dup(copy.fileno()), "rb"))
+
+
+def _pipe(path: str) -> AbstractContextManager[BinaryIO]:
+    if path == STDIN:
+        return nullcontext(cast(BinaryIO, sys.stdin.buffer))
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise SourceError(
+            f"can't be opened: {error.strerror}", where=path, do="check it and its permissions"
+        ) from error
 
 
 def _parse(format_: formats.Format, reading: formats.Reading, tz: str, data: bytes) -> _Parsed:

@@ -1,6 +1,6 @@
 """The suffix that the tagger appends to every line. Imports nothing: the tagger shares it.
 
-    2026-11-02T09:00:01.250Z INFO charge accepted {"ikontainer_CUID":"3b9d…","svc":"payment.shop.lab"}
+    2026-11-02T09:00:01Z INFO charge accepted {"ikontainer_CUID":"3b9d…","svc":"payment.shop.lab"}
 
 The suffix follows the line with no blank between; older taggers wrote one, readers meet both.
 The tagger's suffix is the last one of a line: an application can print a look-alike before it.

@@ -7,7 +7,7 @@ Everything works on whole columns. What is understood:
     02/Nov/2026:09:00:01 +0000
 
 An epoch number's unit follows from its digits: 10 seconds, 13 ms, 16 µs, 19 ns. Go's zero time
-(year 1) and years outside 1678–2261, which nanoseconds can't hold, are no time: null.
+(year 1) and years outside 1678 to 2261, which nanoseconds can't hold, are no time: null.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ COMMON_LOG = r"[0-9][0-9]/[A-Z][a-z]{2}/[0-9]{4}:[0-9][0-9]:[0-9][0-9]:[0-9][0-9
 LEADING = rf"(?:{ISO}|{COMMON_LOG})"
 
 _PARTS = (
-    r"^(?<year>[0-9]{4})[-/](?<month>[0-9][0-9])[-/](?<day>[0-9][0-9])[Tt ](?<clock>[0-9][0-9]:[0-9][0-9]:[0-9][0-9])"
-    r"(?:[.,](?<fraction>[0-9]+))?(?: ?(?<zone>Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?$"
+    r"^(?<year>[0-9]{4})[-/](?<month>[0-9]{2})[-/](?<day>[0-9]{2})"
+    r"[Tt ](?<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,](?<fraction>[0-9]+))?"
+    r"(?: ?(?<zone>Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?$"
 )
 _NS = 1_000_000_000
 
@@ -88,7 +89,8 @@ def _uniform(text: pl.Series) -> pl.Series | None:
     nanos = fraction.cast(pl.Int64, strict=False)
     if point.min() != "." or point.max() != "." or str(fraction.min()) < "0" or nanos.null_count():
         return None
-    return (seconds.cast(pl.Int64) + nanos * 10 ** (9 - digits)).cast(TIME)
+    total: pl.Series = seconds.cast(pl.Int64) + nanos * 10 ** (9 - digits)
+    return total.cast(TIME)
 
 
 def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
@@ -161,10 +163,10 @@ def _epoch(text: pl.Expr) -> pl.Expr:
     whole = text.str.extract(r"^([0-9]{9,10}|[0-9]{12,13}|[0-9]{15,16}|[0-9]{18,19})(?:\.[0-9]*)?$")
     fraction = text.str.extract(r"^[0-9]+\.([0-9]+)$").str.slice(0, 9).str.pad_end(9, "0")
     digits = whole.str.len_bytes()
-    unit = (
-        pl.when(digits <= 10).then(_NS).when(digits <= 13).then(1_000_000)
-        .when(digits <= 16).then(1_000).otherwise(1)
-    )  # fmt: skip
+    ns = {10: _NS, 13: 1_000_000, 16: 1_000, 19: 1}
+    unit = pl.coalesce(
+        pl.when(digits <= most).then(pl.lit(unit, pl.Int64)) for most, unit in ns.items()
+    )
     below = fraction.cast(pl.Int64, strict=False).fill_null(0) * unit // _NS
     number = whole.cast(pl.Int64, strict=False)
     # Beyond 2262 nanoseconds overflow.
@@ -180,7 +182,7 @@ def one_text(nanoseconds: int | None) -> str | None:
     """The same for a single count of nanoseconds since 1970."""
     if nanoseconds is None:
         return None
-    return pl.Series([nanoseconds]).cast(TIME).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ").item()
+    return str(pl.Series([nanoseconds]).cast(TIME).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ").item())
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

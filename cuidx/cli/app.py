@@ -10,7 +10,10 @@ import typer
 
 from cuidx.errors import CuidxError
 
-EPILOG = "Docs, formats and limits: README.md. Exit codes: 0 done, 1 nothing matches, 2 wrong usage, 3 a source, 4 --strict."
+EPILOG = (
+    "Exit codes: 0 done, 1 nothing matches, 2 wrong usage, 3 a source can't be read, "
+    "4 --strict and a record was unreadable."
+)
 
 app = typer.Typer(
     name="cuidx",
@@ -68,13 +71,17 @@ def run(arguments: list[str] | None = None) -> int:
         # The reader has what it wanted (`| head`); Python would complain again at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # typer's own
             return _usage(error)
         if debug:
             raise
+        # polars' panics are no Exception; they too end in a line, not in a traceback.
+        head = str(error).splitlines()[0] if str(error) else ""
         return _say(
-            f"internal error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}\n"
+            f"internal error: {type(error).__name__}: {head}\n"
             "CUIDX_DEBUG=1 shows where; please report it with the command and a sample line",
             3,
         )

@@ -17,7 +17,7 @@ def formats(
     from cuidx.formats import FORMATS
     from cuidx.present import Result, emit
 
-    rows = [
+    rows: list[dict[str, object]] = [
         {"name": f.NAME, "title": f.TITLE, "source": f.SOURCE, "sample": f.SAMPLES[0].raw}
         for f in sorted(FORMATS, key=lambda f: f.NAME)
     ]

@@ -23,8 +23,8 @@ Sources = Annotated[
 ]
 InputFormat = Annotated[
     str | None,
-    typer.Option("--input-format", metavar="NAME", help="Skip detection; `cuidx formats` lists them.",
-                 rich_help_panel=_READ),
+    typer.Option("--input-format", metavar="NAME", rich_help_panel=_READ,
+                 help="Skip detection; `cuidx formats` lists them."),
 ]  # fmt: skip
 Field = Annotated[
     list[str] | None,

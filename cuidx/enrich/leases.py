@@ -8,7 +8,7 @@ managers differ, so the next holder is never guessed from a gap.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final, Literal
 
 import polars as pl
@@ -141,7 +141,7 @@ def unsettled(summary: Summary) -> list[str]:
     stops = _stops(summary)
     for container, group in groupby(sorted(spans(summary), key=by_container), key=by_container):
         mine = sorted(group, key=lambda span: span.first)
-        crossing = any(b.first <= a.last for a, b in zip(mine, mine[1:], strict=False))
+        crossing = any(b.first <= a.last for a, b in pairwise(mine))
         after_stop = clock == "time" and any(
             span.first <= stop < span.last - SECOND
             for span in mine

@@ -73,7 +73,7 @@ class Documents:
         self._runs: list[pl.Series] = []
 
     def mark(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """FRAME with the kind `duplicate` where the document came before, here or in an earlier one."""
+        """FRAME with the kind `duplicate` where the document came before."""
         if "doc_id" not in frame.columns or frame["doc_id"].null_count() == len(frame):
             return frame
         countable = pl.col("kind").is_in(["event", "evidence"]) & pl.col("doc_id").is_not_null()

@@ -1,4 +1,4 @@
-"""What many questions need of all records, in small tables that add up: f(A ∪ B) = f(A) ⊕ f(B).
+"""What many questions need of all records, in small tables that add up: f(A + B) = f(A) + f(B).
 
 A chunk of records is first grouped by the text of the columns that say who wrote it; the few
 hundred groups are then made sense of. Memory grows with containers and with pairs of container

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 import polars as pl
@@ -96,21 +96,22 @@ class Format(Protocol):
     NAME is what `--input-format` takes, TITLE says what it is, SOURCE where the layout is from.
     """
 
-    NAME: Final[str]
-    TITLE: Final[str]
-    SOURCE: Final[str]
-    SAMPLES: Final[tuple[Example, ...]]
+    @property
+    def NAME(self) -> str: ...  # noqa: D102, N802 - a constant of the module
+    @property
+    def TITLE(self) -> str: ...  # noqa: D102, N802
+    @property
+    def SOURCE(self) -> str: ...  # noqa: D102, N802
+    @property
+    def SAMPLES(self) -> tuple[Example, ...]: ...  # noqa: D102, N802
 
-    @staticmethod
-    def sniff(sample: Sample, /) -> float:
+    def sniff(self, sample: Sample, /) -> float:
         """How sure it is, 0 to 1. A general format caps its own answer."""
 
-    @staticmethod
-    def cut(data: bytes, /) -> int:
+    def cut(self, data: bytes, /) -> int:
         """How many bytes of DATA are whole records."""
 
-    @staticmethod
-    def parse(block: Block, reading: Reading, /) -> pl.DataFrame:
+    def parse(self, block: Block, reading: Reading, /) -> pl.DataFrame:
         """One row a record, in order; columns of PARSED, those that are all null left out."""
 
 

@@ -22,7 +22,9 @@ from cuidx.suffix import CUID_KEY, LIFECYCLE_KEY, SVC_KEY
 
 # role: paths, best first, as they are usually written.
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
-    "time": ("@timestamp", "timestamp", "time", "ts", "datetime", "asctime", "date", "event.created"),
+    "time": (
+        "@timestamp", "timestamp", "time", "ts", "datetime", "asctime", "date", "event.created",
+    ),
     "message": ("message", "msg", "log", "body", "text", "event.original", "log.original"),
     "level": (
         "level", "severity", "lvl", "loglevel", "log.level", "levelname", "severity_text",
@@ -197,7 +199,7 @@ def table(fields: tuple[tuple[str, str], ...] = ()) -> Table:
     return Table(fields)
 
 
-class NotJSON(ValueError):
+class NotJSONError(ValueError):
     """Text that is no JSON value; says why."""
 
 
@@ -205,7 +207,7 @@ def loads(text: str) -> Any:
     """The JSON value of TEXT. Of an equal key the last one counts, as for Python and most others.
 
     Raises:
-        NotJSON: it is none, or is nested deeper than 1,000 levels.
+        NotJSONError: it is none, or is nested deeper than 1,000 levels.
     """
     try:
         return orjson.loads(text)
@@ -213,13 +215,13 @@ def loads(text: str) -> Any:
         # orjson refuses two things that RFC 8259 allows: a lone surrogate written as \ud800 and
         # integers of any length; and it must not be the judge of what is unreadable.
         if "\\u" not in text and "surrogate" not in str(error):
-            raise NotJSON(str(error)) from None
+            raise NotJSONError(str(error)) from None
     try:
         value = json.loads(text, parse_constant=_no_constant)
         # A lone surrogate has no UTF-8 form: it becomes "?".
         return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
-        raise NotJSON(str(error)) from None
+        raise NotJSONError(str(error)) from None
 
 
 def _no_constant(name: str) -> Any:

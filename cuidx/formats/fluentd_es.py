@@ -1,6 +1,6 @@
-"""Fluentd with kubernetes_metadata, as it goes to Elasticsearch: the line in `log`.
+r"""Fluentd with kubernetes_metadata, as it goes to Elasticsearch: the line in `log`.
 
-    {"log":"…\\n","docker":{"container_id":"…"},"kubernetes":{"pod_name":"…","pod_id":"…"},"@timestamp":"…"}
+    {"log":"…\n","docker":{"container_id":"…"},"kubernetes":{"pod_name":"…","pod_id":"…"},"@timestamp":"…"}
 
 `@timestamp` is the collector's time of the line, in any zone. `kubernetes.host` is a node's name.
 """

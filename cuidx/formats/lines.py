@@ -1,9 +1,9 @@
-"""A line in whatever shape: text or JSON, with the suffix after it, merged in, or without.
+r"""A line in whatever shape: text or JSON, with the suffix after it, merged in, or without.
 
     {"ts":"…","msg":"…","ikontainer_CUID":"3b9d…","svc":"payment.shop.lab"}     keys merged in
     {"ts":"…","msg":"…"}{"ikontainer_CUID":"3b9d…","svc":"payment.shop.lab"}    suffix after JSON
     2026-11-02T09:00:05Z WARN stopping {"ikontainer_CUID":"3b9d…","svc":"…"}    suffix after text
-    {"kubernetes":{…},"log":"2026-… WARN stopping {\\"ikontainer_CUID\\":…}\\n"}    any, in an envelope
+    {"kubernetes":{…},"log":"2026-… WARN stop {\"ikontainer_CUID\":…}\n"}    any, in an envelope
 
 Each line is read by itself, so a file may mix them all. What the outer layer says comes before
 what the inner one says; the suffix at the line's very end is the tagger's and beats both.
@@ -17,7 +17,7 @@ import polars as pl
 
 from cuidx.formats import text as text_layer
 from cuidx.formats.base import Block, Reading, kinds
-from cuidx.formats.documents import ENVELOPE, LINE, ORDER, NotJSON, Row, as_text, loads, table
+from cuidx.formats.documents import ENVELOPE, LINE, ORDER, NotJSONError, Row, as_text, loads, table
 from cuidx.schema import KIND
 from cuidx.times import LEADING
 
@@ -87,7 +87,7 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
     for at, line in zip(braces.to_list(), body.gather(braces).to_list(), strict=True):
         try:
             document = loads(line)
-        except NotJSON as error:
+        except NotJSONError as error:
             if strict:
                 why[at] = f"no valid JSON: {error}"
         else:
@@ -99,7 +99,7 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
         ):
             try:
                 loads(line)
-            except NotJSON as error:
+            except NotJSONError as error:
                 why[at] = f"no valid JSON: {error}"
     frame = _columns(rows, want).with_columns(suffixes=parts["suffixes"])
     is_text = ~frame["document"] & ~blank

@@ -1,8 +1,8 @@
-"""The quick way for JSON lines: learn the shapes that a file's lines have, prove them, cut them.
+r"""The quick way for JSON lines: learn the shapes that a file's lines have, prove them, cut them.
 
 A shape is the sequence of keys and kinds of values of one line, as a regular expression:
 
-    {"ts":"…","level":"…","msg":"…"}  →  \\{"ts":STRING,"level":STRING,"msg":STRING\\}
+    {"ts":"…","level":"…","msg":"…"}  →  \{"ts":STRING,"level":STRING,"msg":STRING\}
 
 A line that one of them fits is valid JSON, has exactly these keys, and none of them twice. So
 native code may take just the wanted values out of it, and the answer is the one that the exact
@@ -34,9 +34,7 @@ _PIECE: Final = 1 << 16  # bytes proven at once
 
 _PLAIN: Final = r'[^"\\\x00-\x1f]'
 # No surrogates: a lone one is read by native code in its own way.
-_ESCAPE: Final = (
-    r'\\(?:["\\/bfnrt]|u(?:[0-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))'
-)
+_ESCAPE: Final = r'\\(?:["\\/bfnrt]|u(?:[0-9a-cA-Ce-fE-F][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}))'
 _REST: Final = f"(?:{_PLAIN}|{_ESCAPE})*"
 _TEXT: Final = f'"{_REST}"'
 # In a message no printable ASCII may hide as \\u00XX (but for Go's < > & '): a suffix could.
@@ -279,6 +277,8 @@ class Shapes:
             for role, paths in self._leaves.items()
             if messages or role != "message"
         }
+        if not columns:
+            return None  # nothing in these shapes is asked for
         if True in self._is_line:
             tagged = sum(
                 count - found.select(_field(path)).to_series().null_count()

@@ -1,7 +1,7 @@
 """Text lines: a time near the start, a level after it, request ids; and the tagger's suffix.
 
-    2026-11-02T09:00:01.250Z INFO charge accepted request_id=4f1c… {"ikontainer_CUID":"3b9d…","svc":"…"}
-    time, in the first 64       level  message                      suffix, the last one of the line
+    2026-11-02T09:00:01.250Z INFO charge accepted request_id=4f1c {"ikontainer_CUID":"3b9d…",…}
+    time, in the first 64    level  message                       suffix, the last one of the line
 
 The addresses in a text have no role. What has no time of its own takes that of the line before.
 """
@@ -75,7 +75,7 @@ def _json_text(quoted: str) -> str:
 
 
 def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
-    """Roles of text lines without their suffix, as far as WANT names them; same length and order."""
+    """Roles of text lines without their suffix, those in WANT; same length, same order."""
     column = pl.col("text")
     columns: dict[str, pl.Expr] = {}
     if "time" in want:

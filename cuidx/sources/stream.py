@@ -9,6 +9,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -33,7 +34,10 @@ def compression(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
-def open_source(source: Source, raw: BinaryIO | None = None) -> tuple[BinaryIO, str | None]:
+@contextmanager
+def open_source(
+    source: Source, raw: BinaryIO | None = None
+) -> Iterator[tuple[BinaryIO, str | None]]:
     """(the bytes without their compression, its name or None). Parquet comes as it is.
 
     RAW is given where the bytes come from an open file (standard input).
@@ -42,9 +46,8 @@ def open_source(source: Source, raw: BinaryIO | None = None) -> tuple[BinaryIO, 
         SourceError: it can't be opened.
     """
     try:
-        if raw is None:
-            raw = Path(source.path).open("rb")
-        buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
+        file = Path(source.path).open("rb") if raw is None else raw  # noqa: SIM115 - below
+        buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # type: ignore[type-var]
         kind = compression(buffered.peek(8)[:8])
     except OSError as error:
         raise SourceError(
@@ -52,17 +55,22 @@ def open_source(source: Source, raw: BinaryIO | None = None) -> tuple[BinaryIO, 
             where=source.path,
             do="check the path and its permissions",
         ) from error
+    with buffered:
+        yield _unpacked(cast(BinaryIO, buffered), kind), kind
+
+
+def _unpacked(packed: BinaryIO, kind: str | None) -> BinaryIO:
     if kind == "gzip":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=buffered)), kind
+        return cast(BinaryIO, gzip.GzipFile(fileobj=packed))
     if kind == "bzip2":
-        return cast(BinaryIO, bz2.BZ2File(buffered)), kind
+        return cast(BinaryIO, bz2.BZ2File(packed))
     if kind == "xz":
-        return cast(BinaryIO, lzma.LZMAFile(buffered)), kind
+        return cast(BinaryIO, lzma.LZMAFile(packed))
     if kind == "zstd":
         import zstandard
 
-        return cast(BinaryIO, _Zstd(buffered, zstandard)), kind
-    return cast(BinaryIO, buffered), kind
+        return cast(BinaryIO, _Zstd(packed, zstandard))
+    return packed
 
 
 class _Zstd(io.RawIOBase):
@@ -163,7 +171,8 @@ def blocks(
     Raises:
         SourceError: the source ends early or can't be read on.
     """
-    rest, broken = head, None
+    rest = head
+    broken: Exception | None = None
     ended = False
     while not ended:
         wanted = size
