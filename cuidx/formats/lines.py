@@ -126,7 +126,7 @@ def _columns(rows: list[Row | None], want: frozenset[str]) -> pl.DataFrame:
     empty: Row = [None] * (LINE + 1)
     columns: dict[str, pl.Series] = {}
     transposed = list(zip(*(row or empty for row in rows), strict=True)) or [()] * (LINE + 1)
-    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
+    nothing = _nothing(len(rows))
     for role, values in zip(ORDER, transposed, strict=False):
         if role not in want and role not in ALWAYS:
             continue
@@ -251,9 +251,13 @@ def _mark(
     if not why:
         return frame.with_columns(kind=kind)
     broken = list(why)
-    nothing = pl.Series("n", [None] * len(frame), dtype=pl.String)
     return frame.with_columns(
         kind=kind.scatter(broken, "unreadable"),
-        why=nothing.scatter(broken, list(why.values())),
-        raw=nothing.scatter(broken, raw.gather(broken)),
+        why=_nothing(len(frame)).scatter(broken, list(why.values())),
+        raw=_nothing(len(frame)).scatter(broken, raw.gather(broken)),
     )
+
+
+def _nothing(count: int) -> pl.Series:
+    """COUNT nulls of their own: `scatter` writes into the series it is called on."""
+    return pl.Series([None], dtype=pl.String).new_from_index(0, count)

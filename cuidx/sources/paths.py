@@ -64,7 +64,10 @@ def _files(argument: str) -> Iterator[tuple[str, bool]]:
         return
     path = Path(argument)
     if path.is_dir():
-        yield from ((below, False) for below in _walk(argument))
+        found = list(_walk(argument))
+        if not found:
+            raise SourceError("no file is in this folder", where=argument, do="check the path")
+        yield from ((below, False) for below in found)
     elif path.exists():
         yield argument, True
     elif glob.has_magic(argument):
