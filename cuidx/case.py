@@ -22,7 +22,7 @@ from cuidx.enrich.summary import PAIRS, Summary, request_key
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Options, Records
 from cuidx.schema import EVENTS, LEVEL, ROLES, conform
-from cuidx.sources.paths import STDIN, Source, expand
+from cuidx.sources.paths import CONFIG, STDIN, Source, expand
 
 # What the summary needs of each record: no message, no peers.
 _WHO_AND_WHEN: Final = frozenset(ROLES) - {
@@ -73,7 +73,7 @@ def open_case(
     if progress is not None:
         records.progress = progress
     case = Case(records, since=since, until=until, where=where, now=now)
-    case.config = None if path is None else str(path)
+    case.config = None if path is None else _short(path)
     case.zone_said = tz is not None or "tz" in said
     return case
 
@@ -174,7 +174,7 @@ class Case:
         at = (
             pl.col("time").cast(pl.Int64)
             if clock == "time"
-            else pl.col("place") * (1 << 40) + pl.col("line")
+            else pl.col("place") * lease_book.PLACE + pl.col("line")
         )
         wanted = pl.Series(containers, dtype=pl.String)
         frames = [
@@ -281,6 +281,12 @@ class Case:
             for one in self._records.opened
             if one.left_out is not None
         ]
+        if self.accounting.events and self._book[0].groups["container"].null_count() == len(
+            self._book[0].groups
+        ):
+            found.append(
+                "no line names a container or an address; --pattern or --field can say where one is"
+            )
         if self._records.zoneless and not self.zone_said:
             found.append(
                 f"{self._records.zoneless:,} times have no zone and were taken for "
@@ -416,10 +422,14 @@ class Case:
 
         return _summary_of_events(parts())
 
+    def __repr__(self) -> str:
+        paths = ", ".join(source.path for source in self._records.sources)
+        return f"<cuidx.Case of {paths}>"
+
     def _repr_html_(self) -> str:
-        table = self.lifetimes()._repr_html_()
-        count = self.accounting
-        return f"<p>{count.events:,} events, {table.count('<tr>')} rows</p>{table}"
+        table = self.lifetimes()
+        events = self.accounting.events
+        return f"<p>{events:,} events of {len(table):,} containers</p>{table._repr_html_()}"
 
 
 def _as_events(frame: pl.DataFrame) -> pl.LazyFrame:
@@ -469,9 +479,15 @@ def _config_beside(sources: Sequence[Source]) -> Path | None:
         if source.path == STDIN:
             continue
         for folder in Path(source.path).absolute().parents:
-            if (path := folder / "cuidx.toml").is_file():
+            if (path := folder / CONFIG).is_file():
                 return path
     return None
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, where it is below; so output is the same on every machine."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -485,22 +501,28 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"no valid TOML: {error}", where=str(path), do="see docs/fields.md"
         ) from None
+
+    def wrong(what: str, do: str) -> UsageError:
+        return UsageError(what, where=str(path), do=do)
+
     unknown = sorted(set(said) - _CONFIG_KEYS)
     if unknown:
-        raise UsageError(
-            f"unknown key {unknown[0]!r}",
-            where=str(path),
-            do=f"known: {', '.join(sorted(_CONFIG_KEYS))}",
-        )
-    field = said.get("field", {})
-    if not isinstance(field, dict) or not all(isinstance(v, str) for v in field.values()):
-        raise UsageError(
+        raise wrong(f"unknown key {unknown[0]!r}", f"known: {', '.join(sorted(_CONFIG_KEYS))}")
+    fields = said.get("field", {})
+    if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
+        raise wrong(
             'field must be a table of role = "path"',
-            where=str(path),
-            do='for example: [field] then request_id = "headers.x-request-id"',
+            'for example: [field] and below it request_id = "headers.x-request-id"',
         )
-    if isinstance(said.get("pattern"), str):
-        said["pattern"] = [said["pattern"]]
+    if strange := sorted(set(fields) - set(ROLES)):
+        raise wrong(f"[field]: no role is called {strange[0]!r}", f"roles: {', '.join(ROLES)}")
+    patterns = said.get("pattern", [])
+    said["pattern"] = patterns = [patterns] if isinstance(patterns, str) else patterns
+    if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
+        raise wrong("pattern must be a text or a list of texts", "use 'single quotes' in TOML")
+    for key in ("tz", "input_format"):
+        if not isinstance(said.get(key, ""), str):
+            raise wrong(f"{key} must be a text", f'for example: {key} = "UTC"')
     return said
 
 

@@ -21,7 +21,7 @@ import polars as pl
 
 from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, date
-from cuidx.errors import CuidxError, SourceError, UsageError
+from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
 from cuidx.formats.documents import table
 from cuidx.formats.shapes import Shapes
 from cuidx.schema import KIND, ROLES
@@ -245,6 +245,12 @@ class Records:
                 opened.format, opened.compression = "parquet", None
                 yield from self._row_tasks(at, _parquet(source.path), want)
                 return
+            if self.options.input_format == "parquet":
+                raise UnknownFormatError(
+                    "this is no Parquet file: it does not begin with PAR1",
+                    where=source.path,
+                    do="leave --input-format out to detect what it is",
+                )
             head = _read_head(stream)
             bom = len(_BOM) if head.startswith(_BOM) else 0
             head = head[bom:]

@@ -7,11 +7,12 @@ Everything works on whole columns. What is understood:
     02/Nov/2026:09:00:01 +0000
 
 An epoch number's unit follows from its digits: 10 seconds, 13 ms, 16 µs, 19 ns. Go's zero time
-(year 1) and years outside 1678 to 2261, which nanoseconds can't hold, are no time: null.
+(year 1) and years outside 1678 to 2262, which nanoseconds can't hold, are no time: null.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ _PARTS = (
     r"(?: ?(?<zone>Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?$"
 )
 _NS = 1_000_000_000
+_LAST = datetime(2262, 4, 11, 23, 47, 15)  # noqa: DTZ001 - the last whole second for nanoseconds
 
 
 def parse(text: pl.Series, tz: str = "UTC") -> tuple[pl.Series, int]:
@@ -133,7 +135,7 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
         ns=fraction + pl.when(leap).then(_NS).otherwise(0) - offset * _NS,
     )
     # Microseconds until here: a year-1 time would overflow nanoseconds and come out as 1754.
-    in_range = pl.col("naive").dt.year().is_between(1678, 2261)
+    in_range = pl.col("naive").is_between(datetime(1678, 1, 1), _LAST)  # noqa: DTZ001 - naive
     parts = parts.with_columns(naive=pl.when(in_range).then(pl.col("naive")))
     zoned = pl.col("naive").dt.replace_time_zone("UTC")
     local = pl.coalesce(
@@ -229,10 +231,5 @@ def point(words: str, *, newest: int | None, tz: str = "UTC") -> int:
 
 
 def _relative(said: str) -> int | None:
-    body = said[1:]
-    if said[:1] not in "+-" or len(body) < 2 or body[-1] not in _UNITS:
-        return None
-    try:
-        return int(float(said[0] + body[:-1]) * _UNITS[body[-1]] * _NS)
-    except ValueError:
-        return None
+    hit = re.fullmatch(r"([+-][0-9]{1,9}(?:\.[0-9]{1,9})?)([smhdw])", said)
+    return int(float(hit[1]) * _UNITS[hit[2]] * _NS) if hit else None

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.enrich.identity import address_order
-from cuidx.enrich.leases import Address
+from cuidx.enrich.leases import PLACE, Address
 from cuidx.enrich.summary import Summary
 from cuidx.schema import IDENTITY, TIME
 
@@ -57,7 +57,7 @@ def lifetimes(
         last_seen=pl.col("last").max(),
         lines=pl.col("lines").sum(),
         errors=pl.col("errors").sum(),
-        place=pl.struct("source", "first_line").min(),
+        place=(pl.col("source") * PLACE + pl.col("first_line")).min(),
     )
     evidence = summary.evidence.filter(pl.col("container").is_not_null())
     known = evidence.group_by("container").agg(

@@ -89,6 +89,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _usage(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+        return int(error.exit_code)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "cuidx"
     return _say(f"{error.format_message()}\ntry '{path} --help'", int(error.exit_code))

@@ -9,7 +9,7 @@ from cuidx.present.form import Form
 
 @app.command(epilog="Example: cuidx formats -f json")
 def formats(
-    form: o.FormOption = Form.table,
+    form: o.FormOption = None,
     output: o.Output = None,
     no_color: o.NoColor = False,
 ) -> int:
@@ -21,7 +21,10 @@ def formats(
         {"name": f.NAME, "title": f.TITLE, "source": f.SOURCE, "sample": f.SAMPLES[0].raw}
         for f in sorted(FORMATS, key=lambda f: f.NAME)
     ]
+    chosen = o.form_of(form, output)
+    if chosen is Form.table:  # where the layout is from does not fit beside the sample
+        rows = [{k: v for k, v in row.items() if k != "source"} for row in rows]
     result = Result("formats", "formats", rows, {}, [], extra={},
-                    columns=["name", "title", "source", "sample"])  # fmt: skip
-    emit(result, form, output=output, color=False if no_color else None)
+                    columns=list(rows[0]))  # fmt: skip
+    emit(result, chosen, output=output, color=False if no_color else None)
     return 0

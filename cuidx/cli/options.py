@@ -15,7 +15,7 @@ _READ, _PICK, _SHOW = "Reading", "Choosing", "Output"
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Files, folders, quoted globs, or - for standard input; .gz .zst .bz2 .xz .parquet "
         "are read as they are.",
         show_default=False,
@@ -69,8 +69,10 @@ Now = Annotated[
                  help="What relative times count from (default: the newest event)."),
 ]  # fmt: skip
 FormOption = Annotated[
-    Form, typer.Option("--format", "-f", rich_help_panel=_SHOW, help="How the result is written.")
-]
+    Form | None,
+    typer.Option("--format", "-f", rich_help_panel=_SHOW, show_default=False,
+                 help="How the result is written (default: table, or what -o's name says)."),
+]  # fmt: skip
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="PATH", rich_help_panel=_SHOW,
@@ -116,3 +118,14 @@ def pairs(said: list[str] | None, option: str) -> list[tuple[str, str]]:
             )
         found.append((name.strip(), value))
     return found
+
+
+_BY_SUFFIX = {
+    ".json": Form.json, ".jsonl": Form.jsonl, ".ndjson": Form.jsonl, ".csv": Form.csv,
+    ".md": Form.markdown, ".html": Form.html, ".parquet": Form.parquet,
+}  # fmt: skip
+
+
+def form_of(said: Form | None, output: Path | None) -> Form:
+    """The form that was said, else the one that the output's name says, else a table."""
+    return said or _BY_SUFFIX.get(output.suffix if output else "", Form.table)

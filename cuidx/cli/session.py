@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cuidx.cli.options import pairs
+from cuidx.cli.options import form_of, pairs
 from cuidx.present import Form, Result, emit
 from cuidx.present import accounting as accounting_line
 from cuidx.present.output import opened as open_output
@@ -36,7 +36,7 @@ class Session:
     until: str | None = None
     where: list[str] | None = None
     now: str | None = None
-    form: Form = Form.table
+    form: Form | None = None
     output: Path | None = None
     rejects: Path | None = None
     strict: bool = False
@@ -51,7 +51,8 @@ class Session:
         from cuidx.cli.rows import json_rows
         from cuidx.errors import UsageError
 
-        if self.form is Form.parquet and self.output is None:
+        form = form_of(self.form, self.output)
+        if form is Form.parquet and self.output is None:
             raise UsageError("-f parquet needs a file to write to", do="add -o PATH.parquet")
         with ExitStack() as stack:
             meter = stack.enter_context(progress(_size(self.sources), quiet=self.quiet))
@@ -86,7 +87,7 @@ class Session:
             extra={},
             columns=table.columns,
         )
-        emit(result, self.form, output=self.output, color=False if self.no_color else None)
+        emit(result, form, output=self.output, color=False if self.no_color else None)
         sys.stdout.flush()
         self._say(case, result)
         if case.problems:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cuidx.cli import options as o
 from cuidx.cli.app import app
 from cuidx.cli.session import Session
-from cuidx.present.form import Form
 
 
 @app.command(epilog="Example: cuidx timeline fixtures/dev/export.jsonl")
@@ -20,7 +19,7 @@ def timeline(
     until: o.Until = None,
     where: o.Where = None,
     now: o.Now = None,
-    form: o.FormOption = Form.table,
+    form: o.FormOption = None,
     output: o.Output = None,
     rejects: o.Rejects = None,
     strict: o.Strict = False,

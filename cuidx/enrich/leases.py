@@ -19,7 +19,7 @@ from cuidx.enrich.summary import Summary
 SECOND: Final = 1_000_000_000
 # Two clocks: UTC nanoseconds, or, where nothing has a time, the order of the lines.
 Clock = Literal["time", "order"]
-_PLACE: Final = 1 << 40  # lines in a source, for the order of lines over all sources
+PLACE: Final = 1 << 40  # lines in a source, for the order of lines over all sources
 
 Change = Literal["first", "recycled", "restarted", "returned", "shared"]
 Kind = Literal["single", "reused", "shared"]
@@ -125,7 +125,7 @@ def sightings(groups: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     if clock == "time":
         first, last = pl.col("first").cast(pl.Int64), pl.col("last").cast(pl.Int64)
     else:
-        place = pl.col("source") * _PLACE
+        place = pl.col("source") * PLACE
         first, last = place + pl.col("first_line"), place + pl.col("last_line")
     return known.select(*_FACTS, first=first, last=last, lines="lines")
 
@@ -265,8 +265,8 @@ def _classify(ip: str, leases: list[Lease], slack: int) -> Address:
         change: Change
         if shared[at]:
             change = "shared"
-        elif at == 0:
-            change = "first"
+        elif all(lease.holder == before.holder for before in leases[:at]):
+            change = "first"  # nobody else had it before
         elif _same_pod(lease, leases[at - 1]):
             change = "restarted"
         elif any(lease.holder == before.holder for before in leases[:at]):

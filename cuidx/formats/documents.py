@@ -104,6 +104,9 @@ LINE: Final = ENVELOPE + 1  # … and whether its message is a line as the progr
 # in it that looks like a suffix is no identity.
 LINE_KEYS: Final = frozenset({"log", "message", "event.original", "log.original"})
 _INDEX, _ID, _TIME, _MESSAGE = _AT["doc_index"], _AT["doc_id"], _AT["time"], _AT["message"]
+_Plan = tuple[tuple[str, int, int, bool], ...]  # (key, the role's place, rank, may nest)
+_NO_RANK: Final = 1_000_000
+_MOST_PLANS: Final = 10_000
 _NO_VALUE: Final = ("", "-")  # how logs write "none"; a message may be either
 
 Row = list[Any]
@@ -137,6 +140,7 @@ class Table:
             for at, letter in enumerate(path)
             if letter == "."
         }
+        self._flat: dict[tuple[str, ...], _Plan] = {}
         self._plans: dict[str, dict[str, tuple[int, int, str | None] | None]] = {"": {}}
 
     def role_of(self, path: Sequence[str]) -> tuple[str, int] | None:
@@ -150,21 +154,60 @@ class Table:
 
     def row(self, document: dict[str, Any]) -> Row:
         """The roles of one document; an elasticdump line's `_source` is looked into."""
-        row: Row = [None] * (LINE + 1)
+        index = ident = None
         source = document.get("_source")
         if isinstance(source, dict) and ("_id" in document or "_index" in document):
-            row[_INDEX], row[_ID] = document.get("_index"), document.get("_id")
+            index, ident = document.get("_index"), document.get("_id")
             document = source
-        ranks = [1_000_000] * ENVELOPE
-        self._walk(document, "", row, ranks)
-        row[ENVELOPE] = wrapped = is_wrapped(document)
-        rank = ranks[_MESSAGE]
+        keys = tuple(document)
+        plan = self._flat.get(keys)
+        if plan is None:
+            if len(self._flat) > _MOST_PLANS:
+                self._flat.clear()
+            plan = self._flat[keys] = self._plan(keys)
+        row: Row = [None] * (LINE + 1)
+        rank = self._fill(document, plan, row)
+        if rank is None:  # an object that may hold roles
+            row, ranks = [None] * (LINE + 1), [_NO_RANK] * ENVELOPE
+            self._walk(document, "", row, ranks)
+            rank = ranks[_MESSAGE]
+        row[_INDEX], row[_ID] = index, ident
+        row[ENVELOPE] = wrapped = is_wrapped(keys)
         row[LINE] = (
             wrapped
             or rank < 0
             or (rank < len(FIELDS["message"]) and FIELDS["message"][rank] in LINE_KEYS)
         )
         return row
+
+    @staticmethod
+    def _fill(document: dict[str, Any], plan: _Plan, row: Row) -> int | None:
+        """Write the roles into ROW; the rank of the message's key. None: it takes a walk."""
+        message_rank = _NO_RANK
+        for key, at, rank, nests in plan:
+            value = document[key]
+            if type(value) is not str:
+                if isinstance(value, dict):
+                    if nests:
+                        return None
+                    continue
+                if isinstance(value, (bool, list)):
+                    value = as_text(value)
+                if value is None:
+                    continue
+            if at >= 0 and row[at] is None and (value not in _NO_VALUE or at == _MESSAGE):
+                row[at] = value
+                if at == _MESSAGE:
+                    message_rank = rank
+        return message_rank
+
+    def _plan(self, keys: tuple[str, ...]) -> _Plan:
+        """For documents with just these KEYS: which of them to look at, best first."""
+        steps = [(key, step) for key in keys if (step := self._step(normal(key))) is not None]
+        return tuple(
+            (key, at, rank, below is not None)
+            for key, (at, rank, below) in sorted(steps, key=lambda item: item[1][1])
+        )
 
     def _walk(self, document: dict[str, Any], prefix: str, row: Row, ranks: list[int]) -> None:
         plan = self._plans[prefix]

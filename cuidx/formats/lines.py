@@ -30,7 +30,7 @@ _FROM_MESSAGE: Final = (
 )  # fmt: skip
 # Read whatever is asked for: other columns are made from them.
 ALWAYS: Final = frozenset(
-    {"svc", "doc_id", "doc_index", "lifecycle", "message", "request_id", "trace_id"}
+    {"svc", "sandbox_id", "doc_id", "doc_index", "lifecycle", "message", "request_id", "trace_id"}
 )
 INNER: Final = ("document", "is_line")  # columns that are of no use outside this layer
 # A message that is text can only fill these; one that is JSON or has a suffix, all of the above.

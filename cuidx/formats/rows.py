@@ -15,10 +15,13 @@ from cuidx.schema import TIME
 
 def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFrame:
     """The roles of FRAME's rows: one event a row, line numbers from FIRST_LINE on."""
-    found: dict[str, tuple[int, pl.Expr, pl.DataType]] = {}
+    found: dict[str, list[tuple[int, pl.Expr]]] = {}
     for name, dtype in frame.schema.items():
         _roles(pl.col(name), dtype, (name,), table(reading.fields), found)
-    columns = {role: _text(expr, dtype, role) for role, (_, expr, dtype) in found.items()}
+    columns = {
+        role: pl.coalesce(expr for _, expr in sorted(ranked, key=lambda item: item[0]))
+        for role, ranked in found.items()
+    }
     count = len(frame)
     out = frame.select(**columns).with_columns(
         pl.lit(None, pl.String).alias(role)
@@ -44,16 +47,15 @@ def _roles(
     dtype: pl.DataType,
     path: tuple[str, ...],
     roles: Table,
-    found: dict[str, tuple[int, pl.Expr, pl.DataType]],
+    found: dict[str, list[tuple[int, pl.Expr]]],
 ) -> None:
     if isinstance(dtype, pl.Struct):
         for field in dtype.fields:
             inner = field.dtype if isinstance(field.dtype, pl.DataType) else field.dtype()
             _roles(expr.struct.field(field.name), inner, (*path, field.name), roles, found)
         return
-    hit = roles.role_of(path)
-    if hit and (hit[0] not in found or hit[1] < found[hit[0]][0]):
-        found[hit[0]] = (hit[1], expr, dtype)
+    if hit := roles.role_of(path):
+        found.setdefault(hit[0], []).append((hit[1], _text(expr, dtype, hit[0])))
 
 
 def _text(expr: pl.Expr, dtype: pl.DataType, role: str) -> pl.Expr:

@@ -21,9 +21,9 @@ _LEVEL_WORD = (
     r"|EMERG|EMERGENCY|SEVERE"
 )
 _TIME: Final = rf"^[^\n]{{0,63}}?({LEADING})"
-# After the time: the level, at most one [thread] or similar between; any case.
+# After the time: the level, at most a [thread] and a process number between; any case.
 _LEVEL_AFTER: Final = (
-    rf"(?i)^[^\n]{{0,63}}?{LEADING}[\]\s|:,;-]*(?:\[[^\]\n]{{0,60}}\][\s|:-]*)?"
+    rf"(?i)^[^\n]{{0,63}}?{LEADING}[\]\s|:,;-]*(?:\[[^\]\n]{{0,60}}\][\s|:-]*)?(?:[0-9]+\s+)?"
     rf"[\[(<]?({_LEVEL_WORD})\b"
 )
 # Without a time only a capital word at the very start, or a key that says so.

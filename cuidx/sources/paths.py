@@ -12,6 +12,7 @@ from pathlib import Path
 from cuidx.errors import SourceError, UsageError
 
 STDIN = "-"
+CONFIG = "cuidx.toml"  # found beside sources; in a folder of logs it is none of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def expand(arguments: Iterable[str | os.PathLike[str]]) -> list[Source]:
     found: dict[str, bool] = {}
     given = [os.fspath(argument) for argument in arguments]
     if not given:
-        raise UsageError("no source given", do="name a file, a folder, a quoted glob, or - ")
+        raise UsageError("no source given", do="name a file, a folder, a quoted glob, or -")
     for argument in given:
         if argument.startswith(("http://", "https://")):
             raise SourceError(
@@ -98,7 +99,7 @@ def _walk(folder: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = os.path.join(here, name)  # noqa: PTH118 - keeps the spelling the user typed
-            if not name.startswith(".") and Path(path).is_file():
+            if not name.startswith(".") and name != CONFIG and Path(path).is_file():
                 yield path
 
 
