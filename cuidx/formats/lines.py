@@ -178,7 +178,7 @@ def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataF
     for role in ("time", "level"):
         if role in want:
             missing |= frame[role].is_null()
-    told = frame.select("cuid", "svc", *(n for n in ("time",) if n in frame.columns))
+    outer = frame
     at = (documents & ~layered & missing).arg_true()
     if len(at):
         found = text_layer.read(message.gather(at), want & FROM_TEXT)
@@ -195,13 +195,13 @@ def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataF
     at = layered.arg_true()
     if len(at):
         frame = _read_layers(frame, message, at, reading, depth)
-    if "time" in told.columns:
+        # svc belongs to the CUID beside it; a document's own cuid keeps its own svc.
+        svc = pl.when(outer["cuid"].is_not_null()).then(outer["svc"]).otherwise(pl.col("svc"))
+        frame = frame.with_columns(svc=svc)
+    if "time" in outer.columns and outer["time"].null_count():
         # The time is the collector's only where the document itself has one.
-        frame = frame.with_columns(envelope=pl.col("envelope") & told["time"].is_not_null())
-    # svc belongs to the CUID beside it; a document's own cuid keeps its own svc.
-    return frame.with_columns(
-        svc=pl.when(told["cuid"].is_not_null()).then(told["svc"]).otherwise(pl.col("svc"))
-    )
+        frame = frame.with_columns(envelope=pl.col("envelope") & outer["time"].is_not_null())
+    return frame
 
 
 def _read_layers(

@@ -334,8 +334,18 @@ def _in_order(quick: pl.DataFrame, slow: pl.DataFrame) -> pl.DataFrame:
 
 def _as_text(pieces: list[bytes]) -> pl.Series:
     """The pieces as text; what is no UTF-8 as a text that fits no shape."""
-    text = pl.Series(pieces, dtype=pl.Binary).cast(pl.String, strict=False)
-    return text.fill_null("\0")
+    raw = pl.Series(pieces, dtype=pl.Binary)
+    try:
+        return raw.cast(pl.String)
+    except pl.exceptions.PolarsError:  # it does not say which: look at each
+        return pl.Series([_decoded(piece) for piece in pieces], dtype=pl.String)
+
+
+def _decoded(piece: bytes) -> str:
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return "\0"
 
 
 def _plant(tree: _NESTED, path: tuple[str, ...]) -> bool:
