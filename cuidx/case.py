@@ -15,6 +15,8 @@ from polars.io.plugins import register_io_source
 from cuidx import times
 from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.analyses.lifetimes import lifetimes
+from cuidx.analyses.resolve import resolve
+from cuidx.analyses.reuse import reuse
 from cuidx.enrich import leases as lease_book
 from cuidx.enrich.identity import address, normalise
 from cuidx.enrich.ladder import Holders, Ladder
@@ -339,6 +341,31 @@ class Case:
         summary, found = self._book
         keep = self._filter()
         return lifetimes(summary, found, None if keep is None else self._shown(keep))
+
+    def reuse(self) -> pl.DataFrame:
+        """One row for each own IP with its holders in order: `analyses.reuse.REUSE`."""
+        summary, found = self._book
+        clock = lease_book.clock_of(summary)
+        keep = self._filter()
+        if keep is None:
+            return reuse(found, summary, clock)
+        counted = self._shown(keep)
+        return reuse(found, counted, clock, set(counted.groups["ip"].drop_nulls()))
+
+    def resolve(self, ip: str, at: str | None = None) -> pl.DataFrame:
+        """Who held IP at AT (as for `--since`), or all its holders: `analyses.resolve.ANSWERS`.
+
+        Raises:
+            UsageError: IP is no address, or AT no time.
+        """
+        address_ = address(ip)
+        if address_ is None:
+            raise UsageError(f"{ip!r} is no IP address", do="for example 10.10.11.2 or fe80::1")
+        summary, found = self._book
+        when = None
+        if at is not None:
+            when = times.point(at, newest=self._newest, tz=self._records.options.tz)
+        return resolve(found, address_, when, lease_book.clock_of(summary))
 
     # -- filters ---------------------------------------------------------------------------
 

@@ -10,12 +10,31 @@ if TYPE_CHECKING:
 
 def json_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
     """TABLE's rows, ready for `json.dumps`."""
+    rows: list[dict[str, Any]] = [{} for _ in range(len(table))]
+    for name in table.columns:
+        for row, value in zip(rows, _texts(table[name]), strict=True):
+            row[name] = value
+    return rows
+
+
+def _texts(values: pl.Series) -> list[Any]:
     import polars as pl
 
     from cuidx import times
 
-    return table.with_columns(
-        times.text(pl.col(name)).alias(name)
-        for name, dtype in table.schema.items()
-        if isinstance(dtype, pl.Datetime)
-    ).to_dicts()
+    dtype = values.dtype
+    if isinstance(dtype, pl.Datetime):
+        return values.to_frame("t").select(times.text(pl.col("t"))).to_series().to_list()
+    if isinstance(dtype, pl.List):
+        flat = iter(_texts(values.explode(empty_as_null=False)))
+        sizes = values.list.len().to_list()
+        return [None if n is None else [next(flat) for _ in range(n)] for n in sizes]
+    if isinstance(dtype, pl.Struct):
+        fields = [_texts(values.struct.field(field.name)) for field in dtype.fields]
+        names = [field.name for field in dtype.fields]
+        there = values.is_not_null().to_list()
+        return [
+            dict(zip(names, row, strict=True)) if is_there else None
+            for is_there, row in zip(there, zip(*fields, strict=True), strict=True)
+        ]
+    return values.to_list()

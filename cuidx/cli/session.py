@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cuidx.cli.options import form_of, pairs
 from cuidx.present import Form, Result, emit
 from cuidx.present import accounting as accounting_line
+from cuidx.present.flat import LAYOUTS, Rows, laid_out
 from cuidx.present.output import opened as open_output
 from cuidx.present.progress import progress
 
@@ -45,8 +46,18 @@ class Session:
     quiet: bool = False
     no_color: bool = False
 
-    def answer(self, command: str, rows: str, question: Callable[[Case], pl.DataFrame]) -> int:
-        """Ask QUESTION, write its table as ROWS, and give the exit code."""
+    def answer(
+        self,
+        command: str,
+        rows: str,
+        question: Callable[[Case], pl.DataFrame],
+        nothing: Callable[[pl.DataFrame], bool] | None = None,
+    ) -> int:
+        """Ask QUESTION, write its table as ROWS, and give the exit code.
+
+        NOTHING says of the table whether it means that nothing matches (exit 1); by default that
+        is an empty table where a filter was set.
+        """
         from cuidx.case import open_case
         from cuidx.cli.rows import json_rows
         from cuidx.errors import UsageError
@@ -78,14 +89,13 @@ class Session:
             table = question(case)
             counted = case.accounting
             warnings = case.warnings
+        found: Rows = json_rows(table)
+        columns = table.columns
+        if form in (Form.table, Form.markdown, Form.html) and command in LAYOUTS:
+            found = laid_out(command, found)
+            columns = list(found[0]) if found else columns
         result = Result(
-            command,
-            rows,
-            json_rows(table),
-            counted.as_json(),
-            warnings,
-            extra={},
-            columns=table.columns,
+            command, rows, found, counted.as_json(), warnings, extra={}, columns=columns
         )
         emit(result, form, output=self.output, color=False if self.no_color else None)
         sys.stdout.flush()
@@ -94,7 +104,9 @@ class Session:
             return 3
         if self.strict and counted.unreadable:
             return 4
-        return 1 if table.is_empty() and (self.since or self.until or self.where) else 0
+        if nothing is not None:
+            return int(nothing(table))
+        return int(table.is_empty() and bool(self.since or self.until or self.where))
 
     def _say(self, case: Case, result: Result) -> None:
         if not self.quiet:

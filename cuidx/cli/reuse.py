@@ -1,0 +1,33 @@
+"""cuidx reuse: every own IP with its holders in order."""
+
+from __future__ import annotations
+
+from cuidx.cli import options as o
+from cuidx.cli.app import app
+from cuidx.cli.session import Session
+
+
+@app.command(epilog="Example: cuidx reuse fixtures/dev/export.jsonl")
+def reuse(
+    sources: o.Sources,
+    input_format: o.InputFormat = None,
+    field: o.Field = None,
+    pattern: o.Pattern = None,
+    config: o.Config = None,
+    tz: o.Zone = None,
+    since: o.Since = None,
+    until: o.Until = None,
+    where: o.Where = None,
+    now: o.Now = None,
+    form: o.FormOption = None,
+    output: o.Output = None,
+    rejects: o.Rejects = None,
+    strict: o.Strict = False,
+    exact: o.Exact = False,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> int:
+    """Show every own IP with its holders in order, and what each change was."""
+    session = Session(**{k: v for k, v in locals().items() if k != "session"})
+    return session.answer("reuse", "ips", lambda case: case.reuse())

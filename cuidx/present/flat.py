@@ -1,0 +1,72 @@
+"""Rows with lists in them, laid out for a reader: one line a holder, one line an answer.
+
+Only the forms that people read (table, Markdown, HTML) use it; JSON and CSV keep the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+Rows = Sequence[dict[str, Any]]
+
+
+def _reuse(rows: Rows) -> list[dict[str, Any]]:
+    return [
+        {
+            "ip": row["ip"],
+            "kind": row["kind"],
+            "change": holder["change"],
+            "container": holder["container"],
+            "service": holder["service"],
+            "pod": holder["pod"],
+            "first_seen": _second(holder["first_seen"]),
+            "last_seen": _second(holder["last_seen"]),
+            "lines": holder["lines"],
+            "ambiguous_lines": row["ambiguous_lines"] if at == 0 else None,
+        }
+        for row in rows
+        for at, holder in enumerate(row["holders"])
+    ]
+
+
+def _resolve(rows: Rows) -> list[dict[str, Any]]:
+    return [
+        {
+            "ip": row["ip"],
+            "at": row["at"],
+            "verdict": row["verdict"] + (" (within 1 s)" if row["slack"] else ""),
+            "container": row["container"] or ", ".join(c["container"] for c in row["candidates"]),
+            "service": row["service"],
+            "pod": row["pod"],
+            "first_seen": _only(row, "first_seen"),
+            "last_seen": _only(row, "last_seen"),
+            "nearest_before": _near(row["nearest_before"]),
+            "nearest_after": _near(row["nearest_after"]),
+        }
+        for row in rows
+    ]
+
+
+def _only(row: dict[str, Any], name: str) -> Any:
+    return _second(row["candidates"][0][name]) if len(row["candidates"]) == 1 else None
+
+
+def _near(near: dict[str, Any] | None) -> str | None:
+    return f"{_second(near['at'])} {near['container']}" if near else None
+
+
+def _second(time: str | None) -> str | None:
+    """To the second, for the eye; JSON has all digits."""
+    return time and time[:19].replace("T", " ")
+
+
+LAYOUTS: Final[dict[str, Callable[[Rows], list[dict[str, Any]]]]] = {
+    "reuse": _reuse,
+    "resolve": _resolve,
+}
+
+
+def laid_out(command: str, rows: Rows) -> Rows:
+    """ROWS of COMMAND as a reader wants them; others as they are."""
+    return LAYOUTS[command](rows) if command in LAYOUTS else rows
