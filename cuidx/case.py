@@ -62,8 +62,8 @@ def open_case(
     found = expand(sources)
     path = Path(config) if config is not None else _config_beside(found)
     said = _read_config(path) if path is not None else {}
-    fields = [*said.get("field", {}).items(), *_pairs(field)]
     patterns = [*said.get("pattern", []), *([pattern] if isinstance(pattern, str) else pattern)]
+    fields = [*said.get("field", {}).items(), *_pairs(field)]
     options = Options(
         input_format=input_format or said.get("input_format"),
         fields=tuple(reversed(fields)),  # of two for one role the one said last comes first
@@ -258,8 +258,14 @@ class Case:
     def accounting(self) -> Accounting:
         """Where every record went, before any filter; of all sources and of each."""
         summary = self._book[0]
-        return accounting(summary, [(one.path, one.format) for one in self.opened
-                                    if one.left_out is None])  # fmt: skip
+        return accounting(
+            summary,
+            [
+                (at, one.path, one.format)
+                for at, one in enumerate(self.opened)
+                if one.left_out is None
+            ],
+        )
 
     @property
     def opened(self) -> list[Opened]:
@@ -550,6 +556,11 @@ def _read_config(path: Path) -> dict[str, Any]:
     for key in ("tz", "input_format"):
         if not isinstance(said.get(key, ""), str):
             raise wrong(f"{key} must be a text", f'for example: {key} = "UTC"')
+    try:
+        Options(said.get("input_format"), (), tuple(patterns), said.get("tz", "UTC"))
+    except UsageError as error:
+        what, _, do = str(error).partition("\n")
+        raise wrong(what.removeprefix("--"), do) from None
     return said
 
 

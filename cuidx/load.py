@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import signal
 import stat
 import sys
 import tempfile
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -169,6 +172,7 @@ class Records:
         self.zoneless = 0  # times without a zone, read in options.tz
         self.quick: list[int] = []
         self._copies: dict[str, BinaryIO] = {}
+        self._sizes: dict[str, int] = {}
 
     def parts(self, want: frozenset[str] = frozenset(ROLES)) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
@@ -243,7 +247,8 @@ class Records:
             opened.compression = packed
             if packed == "parquet":
                 opened.format, opened.compression = "parquet", None
-                yield from self._row_tasks(at, _parquet(source.path), want)
+                where = source.path if _is_plain(source.path) else io.BytesIO(stream.read())
+                yield from self._row_tasks(at, _parquet(source.path, where), want)
                 return
             if self.options.input_format == "parquet":
                 raise UnknownFormatError(
@@ -251,7 +256,7 @@ class Records:
                     where=source.path,
                     do="leave --input-format out to detect what it is",
                 )
-            head = _read_head(stream)
+            head, broken = _read_head(stream)
             bom = len(_BOM) if head.startswith(_BOM) else 0
             head = head[bom:]
             if inner := compression(head):
@@ -277,10 +282,14 @@ class Records:
             ):
                 sample = formats.sample_of(head, source.path)
                 reading.shapes = Shapes(table(self.options.fields), want, sample.lines)
+            # A second look must see what the first one saw, though the file may have grown.
+            limit = None
+            if packed is None and _is_plain(source.path):
+                limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
             parse = partial(_parse, found.format, reading, self.options.tz)
             first = True
             if packed is None and found.format.cut is whole_lines and _is_plain(source.path):
-                for start, length in spans(source.path, bom):
+                for start, length in spans(source.path, bom, limit):
                     self.progress(source.path, length)
                     yield _Task(
                         at, first, partial(_read_and_parse, source.path, start, length, parse)
@@ -293,6 +302,8 @@ class Records:
                 source.path,
                 cut=found.format.cut,
                 head=head,
+                broken=broken,
+                limit=limit,
                 seen=partial(self.progress, source.path),
             )
             try:
@@ -321,6 +332,9 @@ class Records:
         # Standard input and pipes can be read once; what needs a second pass reads a copy.
         copy = self._copies.get(source.path)
         if copy is None:
+            # polars makes the system take up a read again after Ctrl-C; a pipe may never answer.
+            if threading.current_thread() is threading.main_thread():
+                signal.siginterrupt(signal.SIGINT, True)
             copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - kept open
             self._copies[source.path] = copy
             weakref.finalize(self, copy.close)
@@ -373,18 +387,20 @@ def _no_work() -> _Parsed:
     raise AssertionError("a task that failed has no work")
 
 
-def _read_head(stream: BinaryIO) -> bytes:
-    """The first bytes, to detect the format by; what is wrong with them shows in `blocks`."""
+def _read_head(stream: BinaryIO) -> tuple[bytes, Exception | None]:
+    """(the first bytes, to detect the format by; what kept from reading on, if anything did)."""
     head = b""
-    with suppress(*ENDS_EARLY, OSError):
+    try:
         while len(head) < _HEAD and (piece := read_some(stream, _HEAD - len(head))):
             head += piece
-    return head
+    except (*ENDS_EARLY, OSError) as error:
+        return head, error
+    return head, None
 
 
-def _parquet(path: str) -> Iterator[pl.DataFrame]:
-    scan = pl.scan_parquet(path)
+def _parquet(path: str, where: str | io.BytesIO) -> Iterator[pl.DataFrame]:
     try:
+        scan = pl.scan_parquet(where)
         rows = int(scan.select(pl.len()).collect().item())
         for start in range(0, rows, _PARQUET_ROWS):
             yield scan.slice(start, _PARQUET_ROWS).collect()

@@ -219,8 +219,8 @@ def point(words: str, *, newest: int | None, tz: str = "UTC") -> int:
     full = said
     if len(said) == 10 and said[4:5] == "-":
         full = said + " 00:00:00"
-    elif len(head := said.rstrip("Zz")) == 16 and head[4] == "-":
-        full = head + ":00" + said[16:]
+    elif re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?![:0-9])", said):
+        full = said[:16] + ":00" + said[16:]
     value = parse(pl.Series([full]), tz)[0].cast(pl.Int64).item()
     if value is None:
         raise UsageError(

@@ -58,14 +58,14 @@ class Accounting(Bins):
         return {**asdict(self), "sources": [asdict(source) for source in self.sources]}
 
 
-def accounting(summary: Summary, sources: Sequence[tuple[str, str | None]]) -> Accounting:
-    """The bins of all records; SOURCES are (path, format), in the order of the groups' numbers."""
+def accounting(summary: Summary, sources: Sequence[tuple[int, str, str | None]]) -> Accounting:
+    """The bins of all records; SOURCES are (number in the groups, path, format)."""
     groups = summary.groups
     return Accounting(
         **_bins(groups),
         sources=tuple(
             SourceBins(**_bins(groups.filter(pl.col("source") == at)), path=path, format=name)
-            for at, (path, name) in enumerate(sources)
+            for at, path, name in sources
         ),
     )
 

@@ -67,13 +67,12 @@ def run(arguments: list[str] | None = None) -> int:
         return _say(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:
-        # The reader has what it wanted (`| head`); Python would complain again at its own end.
+    except (BrokenPipeError, SystemExit):
+        # The reader has what it wanted (`| head`); typer makes an exit of it. Python itself would
+        # complain again at its own end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BaseException as error:
-        if isinstance(error, SystemExit):
-            raise
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # typer's own
             return _usage(error)
         if debug:

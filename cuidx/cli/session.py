@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from cuidx.cli.options import form_of, pairs
 from cuidx.present import Form, Result, emit
 from cuidx.present import accounting as accounting_line
+from cuidx.present.escape import visible
 from cuidx.present.flat import LAYOUTS, Rows, laid_out
+from cuidx.present.output import check
 from cuidx.present.output import opened as open_output
 from cuidx.present.progress import progress
 
@@ -65,6 +67,7 @@ class Session:
         form = form_of(self.form, self.output)
         if form is Form.parquet and self.output is None:
             raise UsageError("-f parquet needs a file to write to", do="add -o PATH.parquet")
+        check(self.output)
         with ExitStack() as stack:
             meter = stack.enter_context(progress(_size(self.sources), quiet=self.quiet))
             case = open_case(
@@ -82,7 +85,7 @@ class Session:
                 progress=lambda path, count: meter.advance(count, path),
             )
             if case.config is not None and not self.quiet:
-                print(f"config: {case.config}", file=sys.stderr)
+                print(f"config: {visible(case.config)}", file=sys.stderr)
             if self.rejects is not None:
                 target = stack.enter_context(open_output(self.rejects))
                 case.reject = _reject_to(target)
@@ -115,14 +118,17 @@ class Session:
                 for source in case.opened:
                     packed = f", {source.compression}" if source.compression else ""
                     how = f"{source.format} ({source.confidence:.0%} sure{packed})"
-                    print(f"read: {source.path}: {source.left_out or how}", file=sys.stderr)
+                    print(
+                        visible(f"read: {source.path}: {source.left_out or how}"), file=sys.stderr
+                    )
             problems = {str(problem).splitlines()[0] for problem in case.problems}
             sys.stderr.write(
                 accounting_line.warnings([w for w in result.warnings if w not in problems])
             )
         for problem in case.problems:
             head, *rest = str(problem).splitlines()
-            print(f"cuidx: {head}", *(f"\n  {line}" for line in rest), sep="", file=sys.stderr)
+            lines = [f"cuidx: {visible(head)}", *(f"  {visible(line)}" for line in rest)]
+            print(*lines, sep="\n", file=sys.stderr)
 
 
 def _size(sources: Sequence[str]) -> int | None:
@@ -136,15 +142,11 @@ def _size(sources: Sequence[str]) -> int | None:
     return total
 
 
-def _reject_to(target: Any) -> Callable[[str, pl.DataFrame], None]:
+def _reject_to(target: IO[bytes]) -> Callable[[str, pl.DataFrame], None]:
     def write(path: str, rows: pl.DataFrame) -> None:
         for line, why, raw in rows.select("line", "why", "raw").iter_rows():
             row = {"source": path, "line": line, "why": why, "raw": raw}
             text = json.dumps(row, ensure_ascii=False) + "\n"
-            target.write(text.encode("utf-8", "replace") if "b" in _mode(target) else text)
+            target.write(text.encode("utf-8", "replace"))
 
     return write
-
-
-def _mode(target: Any) -> str:
-    return str(getattr(target, "mode", "b"))

@@ -23,16 +23,17 @@ def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFram
         for role, ranked in found.items()
     }
     count = len(frame)
-    out = frame.select(**columns).with_columns(
+    out = pl.DataFrame([kinds(count, "event")])
+    if columns:
+        out = out.hstack(frame.select(**columns))
+    out = out.with_columns(
         pl.lit(None, pl.String).alias(role)
         for role in sorted((reading.want | lines.ALWAYS) - set(columns))
-    )
-    out = out.with_columns(
+    ).with_columns(
         envelope=pl.lit(not COLLECTOR_KEYS.isdisjoint(frame.columns)),
         document=pl.lit(True),
         is_line=pl.lit(True),
         suffixes=pl.lit(0, pl.Int64),
-        kind=kinds(count, "event"),
     )
     if "message" in columns:
         out = lines.read_messages(out, reading, 0)

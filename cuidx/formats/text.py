@@ -16,6 +16,7 @@ import polars as pl
 from cuidx.suffix import OPENING, PATTERN
 from cuidx.times import LEADING
 
+_COLOUR: Final = r"\x1b\[[0-9;]*m"
 _LEVEL_WORD = (
     r"TRACE|DEBUG|INFO|INFORMATION|NOTICE|WARN|WARNING|ERR|ERROR|CRIT|CRITICAL|ALERT|FATAL|PANIC"
     r"|EMERG|EMERGENCY|SEVERE"
@@ -76,6 +77,10 @@ def _json_text(quoted: str) -> str:
 
 def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
     """Roles of text lines without their suffix, those in WANT; same length, same order."""
+    if text.str.contains(_COLOUR).any():  # a colour between time and level hides the level
+        text, message = text.str.replace_all(_COLOUR, ""), text
+    else:
+        message = text
     column = pl.col("text")
     columns: dict[str, pl.Expr] = {}
     if "time" in want:
@@ -87,8 +92,8 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
             column.str.extract(_LEVEL_KEY, 1),
         )
     if "message" in want:
-        columns["message"] = column.str.strip_chars_end()
-    found = pl.DataFrame({"text": text}).select(**columns)
+        columns["message"] = pl.col("message").str.strip_chars_end()
+    found = pl.DataFrame({"text": text, "message": message}).select(**columns)
     for role, hint, patterns in (
         ("request_id", ("req", "rid="), (_REQUEST, _RID)),
         ("trace_id", ("trace",), (_TRACE,)),

@@ -49,15 +49,28 @@ def is_stdout(output: Path | None) -> bool:
     return output is None or str(output) in _STDOUT
 
 
-@contextmanager
-def _replacing(output: Path, target: Path, mode: int | None) -> Iterator[IO[bytes]]:
-    if not target.parent.is_dir():
+def check(output: Path | None) -> None:
+    """Refuse what can't become a file, before an hour of reading is lost to it.
+
+    Raises:
+        UsageError: OUTPUT is a folder, or in none.
+    """
+    if output is None or is_stdout(output):
+        return
+    if output.is_dir():
+        raise UsageError("is a folder", where=str(output), do="name a file in it after -o")
+    if not Path(os.path.realpath(output)).parent.is_dir():
         folder = output.parent
         raise UsageError(
             f"there is no folder {folder}",
             where=str(output),
             do=f"make it first: mkdir -p {folder}",
         )
+
+
+@contextmanager
+def _replacing(output: Path, target: Path, mode: int | None) -> Iterator[IO[bytes]]:
+    check(output)
     part = target.with_name(f".{target.name[:80]}.{os.urandom(4).hex()}.part")
     try:
         with _opened(output, part, flags=os.O_EXCL) as file:

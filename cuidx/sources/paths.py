@@ -39,7 +39,7 @@ def expand(arguments: Iterable[str | os.PathLike[str]]) -> list[Source]:
     if not given:
         raise UsageError("no source given", do="name a file, a folder, a quoted glob, or -")
     for argument in given:
-        if argument.startswith(("http://", "https://")):
+        if argument.lower().startswith(("http://", "https://")):
             raise SourceError(
                 "Elasticsearch as a source is not built in yet",
                 where=_without_secret(argument),

@@ -83,6 +83,7 @@ class _Zstd(io.RawIOBase):
         self._frame = self._new()
         self._open = False
         self._left = b""
+        self._broken: EOFError | None = None
 
     def readable(self) -> bool:
         return True
@@ -91,23 +92,26 @@ class _Zstd(io.RawIOBase):
         """Up to about SIZE bytes (a frame's block may make it more); b"" at the end."""
         out: list[bytes] = []
         have = 0
-        while size < 0 or have < size:
+        while self._broken is None and (size < 0 or have < size):
             data = self._left or self._raw.read(1 << 18)
             self._left = b""
             if not data:
-                if self._open and not out:
-                    raise EOFError("the last frame is cut off")
+                if self._open:
+                    self._broken = EOFError("the last frame is cut off")
                 break
             if self._frame.eof:
                 self._frame = self._new()
             try:
                 piece = self._frame.decompress(data)
             except self._error as error:
-                raise EOFError(str(error)) from error
+                self._broken = EOFError(str(error))
+                break
             self._open = not self._frame.eof
             self._left = self._frame.unused_data if self._frame.eof else b""
             out.append(piece)
             have += len(piece)
+        if self._broken is not None and not have:
+            raise self._broken  # what came before it was given first
         return b"".join(out)
 
 
@@ -122,13 +126,15 @@ def whole_lines(data: bytes) -> int:
     return data.rfind(b"\n") + 1
 
 
-def spans(path: str, start: int, size: int = BLOCK) -> Iterator[tuple[int, int]]:
-    """(offset, length) of blocks of whole lines of a plain file, from byte START on.
+def spans(
+    path: str, start: int, limit: int | None = None, size: int = BLOCK
+) -> Iterator[tuple[int, int]]:
+    """(offset, length) of blocks of whole lines of a plain file, from START to LIMIT (its end).
 
     Only a little is read, at each block's end: the blocks themselves can be read side by side.
     """
     with Path(path).open("rb", buffering=0) as file:
-        end = os.fstat(file.fileno()).st_size  # what is written from now on is not looked at
+        end = os.fstat(file.fileno()).st_size if limit is None else limit
         at = start
         while at < end:
             stop, look = min(at + size, end), 1 << 16
@@ -161,26 +167,30 @@ def blocks(
     *,
     cut: Callable[[bytes], int] = whole_lines,
     head: bytes = b"",
+    broken: Exception | None = None,
+    limit: int | None = None,
     size: int = BLOCK,
     seen: Callable[[int], None] = lambda count: None,
 ) -> Iterator[bytes]:
     """DATA in blocks that end where CUT says, HEAD (read before, to detect) first.
 
     What a cut-off source still gave is yielded before the error, so that it is accounted for.
+    BROKEN is what kept from reading more than the head; LIMIT the most bytes to read.
 
     Raises:
         SourceError: the source ends early or can't be read on.
     """
     rest = head
-    broken: Exception | None = None
-    ended = False
+    left = None if limit is None else max(limit - len(head), 0)
+    ended = broken is not None
     while not ended:
         wanted = size
         parts = [rest]
         have = len(rest)
-        while have < max(wanted, len(rest) + 1):
+        while not ended and have < max(wanted, len(rest) + 1):
             try:
-                piece = read_some(stream, min(1 << 20, wanted))
+                most = min(1 << 20, wanted) if left is None else min(1 << 20, wanted, left)
+                piece = read_some(stream, most) if most else b""
             except ENDS_EARLY as error:
                 piece, broken = b"", error
             except OSError as error:
@@ -189,6 +199,7 @@ def blocks(
                 ended = True
                 break
             seen(len(piece))
+            left = None if left is None else left - len(piece)
             parts.append(piece)
             have += len(piece)
         data = b"".join(parts)
