@@ -183,7 +183,7 @@ def blocks(
     rest = head
     left = None if limit is None else max(limit - len(head), 0)
     ended = broken is not None
-    while not ended:
+    while True:
         wanted = size
         parts = [rest]
         have = len(rest)
