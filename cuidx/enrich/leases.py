@@ -56,7 +56,8 @@ class _Span:
     identity: str
     pod_key: str | None
     pod_uid: str | None
-    pod_name: str | None
+    pod: str | None
+    pod_name: str | None  # with its namespace
     service: str | None
     ip: str
     first: int
@@ -105,6 +106,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             identity=row["identity"],
             pod_key=row["pod_key"],
             pod_uid=row["pod_uid"],
+            pod=row["pod"],
             pod_name="/".join(part for part in (row["namespace"], row["pod"]) if part) or None,
             service=row["service"],
             ip=row["ip"],
@@ -245,7 +247,7 @@ def _lease(together: list[_Span]) -> Lease:
         containers=containers,
         pod_key=head.pod_key,
         service=min((span.service for span in together if span.service), default=None),
-        pod=min((span.pod_name for span in together if span.pod_name), default=None),
+        pod=min((span.pod for span in together if span.pod), default=None),
         first=min(span.first for span in together),
         last=max(span.last for span in together),
         lines=sum(span.lines for span in together),
