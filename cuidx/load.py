@@ -207,7 +207,14 @@ class Records:
                     if task.first:
                         carry, before = Carry(), 0
                     assert future is not None  # noqa: S101 - only a failed task has none
-                    parsed = future.result()
+                    try:
+                        parsed = future.result()
+                    except OSError as error:
+                        raise SourceError(
+                            f"can't be read: {error.strerror}",
+                            where=self.opened[task.source].path,
+                            do="is it still there?",
+                        ) from error
                     self.zoneless += parsed.zoneless
                     frame = documents.mark(carry.apply(parsed.frame))
                     # Blocks are parsed side by side, so each counts its lines from 1.
@@ -232,7 +239,14 @@ class Records:
             return
         for at, source in enumerate(self.sources):
             try:
-                yield from self._source_tasks(at, source, want)
+                try:
+                    yield from self._source_tasks(at, source, want)
+                except OSError as error:
+                    raise SourceError(
+                        f"can't be read: {error.strerror}",
+                        where=source.path,
+                        do="is it still there?",
+                    ) from error
             except SourceError as error:
                 # A file that only a folder led to may be anything; one that was named must be read.
                 if source.named:
@@ -246,6 +260,12 @@ class Records:
             opened = self.opened[at]
             opened.compression = packed
             if packed == "parquet":
+                if self.options.input_format not in (None, "parquet"):
+                    raise UnknownFormatError(
+                        f"this is a Parquet file, not {self.options.input_format}",
+                        where=source.path,
+                        do="leave --input-format out to detect it",
+                    )
                 opened.format, opened.compression = "parquet", None
                 where = source.path if _is_plain(source.path) else io.BytesIO(stream.read())
                 yield from self._row_tasks(at, _parquet(source.path, where), want)
@@ -286,9 +306,10 @@ class Records:
             limit = None
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
+                limit = limit or None  # some systems give no size: those are read to their end
             parse = partial(_parse, found.format, reading, self.options.tz)
             first = True
-            if packed is None and found.format.cut is whole_lines and _is_plain(source.path):
+            if limit is not None and found.format.cut is whole_lines:
                 for start, length in spans(source.path, bom, limit):
                     self.progress(source.path, length)
                     yield _Task(
@@ -347,6 +368,8 @@ class Records:
 
 def _pipe(path: str) -> AbstractContextManager[BinaryIO]:
     if path == STDIN:
+        if sys.stdin is None:
+            raise SourceError("standard input is closed", where=path, do="pipe something in")
         return nullcontext(cast(BinaryIO, sys.stdin.buffer))
     try:
         return Path(path).open("rb")

@@ -63,6 +63,16 @@ def _files(argument: str) -> Iterator[tuple[str, bool]]:
     if argument == STDIN:
         yield STDIN, True
         return
+    try:
+        Path(argument).stat()
+    except FileNotFoundError:
+        pass  # a glob, or said below
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"can't be opened: {getattr(error, 'strerror', None) or error}",
+            where=argument,
+            do="check the path and its permissions",
+        ) from None
     path = Path(argument)
     if path.is_dir():
         found = list(_walk(argument))
