@@ -102,6 +102,11 @@ class Case:
             if column not in EVENTS:
                 raise UsageError(f"--where {column}=…: no column is called {column!r}",
                                  do=f"columns: {', '.join(EVENTS)}")  # fmt: skip
+        # Words that are no time are refused before anything is read.
+        moments = [value for column, value in self._where if column == "time"]
+        for words in (since, until, now, *moments):
+            if words is not None:
+                times.point(words, newest=0, tz=records.options.tz)
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame | pl.LazyFrame, **options: Any) -> Case:

@@ -227,6 +227,12 @@ class Records:
                             .otherwise("kind")
                         )
                     yield Part(task.source, frame)
+                if self.frame is None and all(one.left_out is not None for one in self.opened):
+                    raise SourceError(
+                        "nothing in it can be read",
+                        where=self.opened[0].path,
+                        do="name the files to read, with --input-format if need be",
+                    )
             finally:
                 for _, future in waiting:
                     if future is not None:

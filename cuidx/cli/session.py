@@ -136,9 +136,13 @@ def _size(sources: Sequence[str]) -> int | None:
     total = 0
     for source in sources:
         path = Path(source)
-        if not path.is_file() or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet"):
+        try:
+            size = path.stat().st_size if path.is_file() else None
+        except (OSError, ValueError):
+            return None  # said when it is opened
+        if size is None or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet"):
             return None
-        total += path.stat().st_size
+        total += size
     return total
 
 

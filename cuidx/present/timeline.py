@@ -222,7 +222,7 @@ def _axis(lives: list[Life]) -> Axis | None:
     low = min((t for t in known if t >= low - near), default=low)
     high = max((t for t in known if t <= high + near), default=high)
     if low == high:
-        low, high = low - 500_000, high + 500_000
+        high += 1  # one moment: the head names it once
     return Axis(low, high, 1)
 
 
@@ -281,6 +281,8 @@ def _title(lives: list[Life], axis: Axis | None) -> list[str]:
     if axis is None:
         return ["no times: line order", *parts]
     start, end = (f"{day(at)} {clock(at, date=False)}" for at in (axis.low, axis.high))
+    if start == end:
+        return [f"{start} UTC", *parts]
     if day(axis.low) == day(axis.high):
         return [f"{start}\u2013{end[11:]} UTC", *parts]
     return [f"{start} \u2013 {end} UTC", *parts]

@@ -39,6 +39,8 @@ def expand(arguments: Iterable[str | os.PathLike[str]]) -> list[Source]:
     if not given:
         raise UsageError("no source given", do="name a file, a folder, a quoted glob, or -")
     for argument in given:
+        if not argument:
+            raise UsageError("a source has an empty name", do="is a shell variable not set?")
         if argument.lower().startswith(("http://", "https://")):
             raise SourceError(
                 "Elasticsearch as a source is not built in yet",

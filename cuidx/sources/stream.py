@@ -45,11 +45,14 @@ def open_source(
     Raises:
         SourceError: it can't be opened.
     """
+    file: BinaryIO | None = None
     try:
         file = Path(source.path).open("rb") if raw is None else raw  # noqa: SIM115 - below
         buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # type: ignore[type-var]
         kind = compression(buffered.peek(8)[:8])
     except OSError as error:
+        if file is not None:
+            file.close()
         raise SourceError(
             f"can't be opened: {error.strerror}",
             where=source.path,
@@ -180,7 +183,7 @@ def blocks(
     Raises:
         SourceError: the source ends early or can't be read on.
     """
-    rest = head
+    rest = head if limit is None else head[:limit]
     left = None if limit is None else max(limit - len(head), 0)
     ended = broken is not None
     while True:
