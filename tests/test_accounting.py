@@ -95,13 +95,16 @@ def test_garbage_is_accounted_for_or_is_no_text(
         path = here / "garbage"
         path.write_bytes(data)
         try:
-            count = cuidx.open_case(path).accounting
+            case = cuidx.open_case(path)
+            count = case.accounting
         except cuidx.CuidxError as error:
             assert error.exit_code == 3
             assert 1 <= len(str(error).splitlines()) <= 2
             assert str(path) in str(error)
             return
         conserved(count.as_json())
+        if case.problems:  # it began like a packed file, and is none: said, with exit code 3
+            return
         assert count.records == lines_in(data.removeprefix(b"\xef\xbb\xbf"))
 
 

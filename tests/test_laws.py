@@ -14,6 +14,7 @@ Blocks and threads (law 6) must change nothing for any of these, so there they a
 """
 
 import gzip
+import itertools
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -169,7 +170,7 @@ def test_cut_into_files_the_tables_stay(form: str, story: list[Record], cuts: li
     ends = [0, *sorted(min(cut, len(lines)) for cut in cuts), len(lines)]
     with folder() as here:
         one = tables(put(here / "1", form, lines))
-        for piece, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
+        for piece, (start, end) in enumerate(itertools.pairwise(ends)):
             put(here / "2", form, lines[start:end], piece)
         assert tables(here / "2") == one
 

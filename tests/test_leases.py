@@ -99,7 +99,7 @@ STORIES: dict[str, tuple[list[dict[str, Any]], str, list[tuple[str, str]]]] = {
     ),
     "another own IP between: two leases, but nobody else": (
         [line(0, "A"), line(3, "A", IP2), line(6, "A")],
-        "single", [("A", "first"), ("A", "restarted")],
+        "single", [("A", "first"), ("A", "first")],
     ),
     "containers of one Pod at once": (
         [pod(0, "u", "app"), pod(9, "u", "app"), pod(3, "u", "side"), pod(7, "u", "side")],

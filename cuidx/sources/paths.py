@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -67,14 +68,19 @@ def _files(argument: str) -> Iterator[tuple[str, bool]]:
         return
     try:
         Path(argument).stat()
-    except FileNotFoundError:
-        pass  # a glob, or said below
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            yield from _there_or_not(argument)
+            return
         raise SourceError(
             f"can't be opened: {getattr(error, 'strerror', None) or error}",
             where=argument,
             do="check the path and its permissions",
         ) from None
+    yield from _there_or_not(argument)
+
+
+def _there_or_not(argument: str) -> Iterator[tuple[str, bool]]:
     path = Path(argument)
     if path.is_dir():
         found = list(_walk(argument))
