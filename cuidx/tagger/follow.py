@@ -98,6 +98,7 @@ class Source:
         "gone",
         "key",
         "known",
+        "looks",
         "offset",
         "output",
         "path",
@@ -116,6 +117,7 @@ class Source:
         self.scanned = 0  # no newline between offset and here
         self.tail = b""  # the last bytes before the offset
         self.known = False  # whether the offset was looked up in the output
+        self.looks = 0  # for what became of the file that had the name before
         self.seam = False  # the unfinished line before the offset was tagged: a newline of ours
         self.gone = False  # removed, but still open
         self.skipped = False  # compressed

@@ -18,6 +18,7 @@ from cuidx.tagger import say
 from cuidx.tagger.follow import Source
 from cuidx.tagger.tree import Tree
 
+LOOKS = 5  # at everything, for files that are being renamed
 TURN = 8  # blocks of a file before the next file has its turn
 
 
@@ -37,6 +38,9 @@ class Sink(Protocol):
 
     def finish(self, source: Source) -> bool:
         """Take the unfinished last line; False if that has to be tried again."""
+
+    def is_taken(self, source: Source) -> bool:
+        """Whether another source's lines are where those of SOURCE would go."""
 
     def moved(self, moves: list[tuple[Source, bytes]]) -> None:
         """Sources have other names now."""
@@ -84,10 +88,27 @@ class Loop:
     # -- the parts ---------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Look at everything for the first time."""
-        self.tree.look_at_all()
+        """Look at everything for the first time.
+
+        Again if files were renamed meanwhile: all names have to be of one moment.
+        """
+        for _ in range(LOOKS):
+            self.tree.look_at_all()
+            self.tree.moves.clear()
+            if all(self.tree.still(source) for source in self.tree.sources.values()):
+                break
         fresh, self.tree.fresh = self.tree.fresh, []
-        self.sink.adopt(sorted(fresh, key=lambda source: source.path), self._open)
+        self.sink.adopt(sorted(fresh, key=lambda source: source.path), self._find)
+
+    def _find(self, source: Source) -> bool:
+        """Open SOURCE, under its new name if it was renamed in the meantime."""
+        for _ in range(LOOKS):
+            if self._open(source):
+                return True
+            if self.tree.still(source):  # it is there, but may not be read
+                return False
+            self.tree.look_at_all()
+        return False
 
     def _open(self, source: Source) -> bool:
         try:
@@ -133,6 +154,8 @@ class Loop:
             return False
         try:
             if not source.known:
+                if self._awaits_rename(source):
+                    return True
                 self.sink.resume(source)
             turns = 0
             while turns < TURN or drain:
@@ -155,6 +178,21 @@ class Loop:
             say.once(f"read {source.path!r}", f"{say.shown(source.path)}: {error.strerror}")
             return False
         return True
+
+    def _awaits_rename(self, source: Source) -> bool:
+        """Whether the file that had the name of SOURCE before has another by now, unknown yet.
+
+        Half of a rotation may be known: the new file, but not what became of the old one.
+        """
+        if source.looks >= LOOKS or not self.sink.is_taken(source):
+            return False
+        for other in self.tree.sources.values():
+            rival = other is not source and other.path == source.path and other.fd >= 0
+            if rival and os.fstat(other.fd).st_nlink:
+                source.looks += 1
+                self.tree.look_at_all()
+                return True
+        return False
 
     def turn(self) -> bool:
         """Serve each file that may have lines once; True if any line was taken."""

@@ -234,7 +234,9 @@ class Mirror:
     def _output_of(self, source: Source) -> Output:
         if isinstance(source.output, Output):
             return source.output
-        name = self.name_for(source.path)
+        return self._bind(source, self.name_for(source.path))
+
+    def _bind(self, source: Source, name: bytes) -> Output:
         output = self.outputs.get(name)
         if output is None:
             output = self.outputs[name] = Output(name)
@@ -401,38 +403,28 @@ class Mirror:
         self._output_of(source)
 
     def adopt(self, sources: list[Source], open_source: Callable[[Source], bool]) -> None:
-        """At the start: find each source's output, by name or, after a rotation, by content."""
-        lost: list[Source] = []
-        mine: set[bytes] = set()
-        for source in sources:
-            if open_source(source):
-                name = self.name_for(source.path)
-                if self._resume_in(source, name):
-                    mine.add(name)
-                else:
-                    lost.append(source)
-        strays = _Strays(self.root, mine) if lost else None
-        moves: list[tuple[bytes, bytes]] = []
-        placed: list[Source] = []
-        for source in lost:
-            if strays is None or not open_source(source):
-                continue
-            old = strays.holding(source, self.style)
-            if old is None:
-                self._cut(self.name_for(source.path))
-                source.begin(0)
-                placed.append(source)
-            else:
-                moves.append((old, self.name_for(source.path)))
-        self.rename(moves)
-        for source in lost:
-            if source not in placed and open_source(source):
-                if not self._resume_in(source, self.name_for(source.path)):
+        """At the start: find each source's output, by name or, after a rotation, by content.
+
+        Names are those of the moment of the call: sources may be renamed while this reads, and
+        `moved` is told of it afterwards.
+        """
+        names = {source: self.name_for(source.path) for source in sources}
+        lost = [s for s in sources if open_source(s) and not self._resume_in(s, names[s])]
+        if lost:
+            strays = _Strays(self.root, {names[s] for s in sources if s.known})
+            moves = []
+            for source in lost:
+                held = open_source(source) and strays.holding(source, self.style)
+                if held:
+                    moves.append((held, names[source]))
+            self.rename(moves)
+            for source in lost:
+                if open_source(source) and not self._resume_in(source, names[source]):
+                    self._cut(names[source])
                     source.begin(0)
-                placed.append(source)
-        for source in sources:
+        for source, name in names.items():
             if source.known:
-                self._output_of(source)
+                self._bind(source, name)
         self._recover()
 
     def _resume_in(self, source: Source, name: bytes) -> bool:
@@ -504,6 +496,10 @@ class Mirror:
         if output is not None:
             self._rebind(output, new)
 
+    def is_taken(self, source: Source) -> bool:
+        """Whether another source's lines are where those of SOURCE would go."""
+        return self.name_for(source.path) in self.outputs
+
     def moved(self, moves: list[tuple[Source, bytes]]) -> None:
         """Sources have other names now: (source, its old path)."""
         names = []
@@ -547,11 +543,11 @@ class _Strays:
         for begun in untagged(line, tag) if tag else (line,):
             self.by_head.setdefault(begun[:HEAD_KEY], []).append(name)
 
-    def holding(self, source: Source, style: Style) -> bytes | None:
-        """The output that SOURCE was tagged into; it is taken."""
+    def holding(self, source: Source, style: Style) -> bytes:
+        """The output that SOURCE was tagged into, which is taken then; else b""."""
         head = os.pread(source.fd, HEAD_KEY, 0)
         if not head:
-            return None
+            return b""
         folder = source.path.rpartition(b"/")[0]
         likely = self.by_head.get(head.partition(b"\n")[0], [])
         siblings = self.by_folder.get(folder, [])
@@ -567,7 +563,7 @@ class _Strays:
                     if name in names:
                         names.remove(name)
                 return name
-        return None
+        return b""
 
 
 def _look(path: bytes) -> int:

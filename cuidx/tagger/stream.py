@@ -64,6 +64,10 @@ class Stream:
         """A new file is read from its beginning."""
         source.begin(0)
 
+    def is_taken(self, source: Source) -> bool:
+        """A stream has room for all."""
+        return False
+
     def moved(self, moves: list[tuple[Source, bytes]]) -> None:
         """Names mean nothing to a stream."""
 

@@ -363,7 +363,7 @@ class Tree:
             elif stat.S_ISREG(about.st_mode):
                 key = (about.st_dev, about.st_ino)
                 known = self.sources.get(key)
-                if known is not None and known.path != whole and self._still(known):
+                if known is not None and known.path != whole and self.still(known):
                     continue  # a second hard link
                 seen[key] = (path, name)
         self._find_renamed(seen, looked)
@@ -373,7 +373,7 @@ class Tree:
         inside = path + b"/"
         return [each for each in self.folders if each == path or each.startswith(inside)]
 
-    def _still(self, source: Source) -> bool:
+    def still(self, source: Source) -> bool:
         """Whether SOURCE still stands under the name it is known by."""
         try:
             about = os.lstat(self.path + b"/" + source.path)
@@ -389,7 +389,7 @@ class Tree:
         for path, name in looked:
             folder = self.folders.get(path)
             source = folder.files.get(name) if folder else None
-            if source is None or source.key in seen or self._still(source):
+            if source is None or source.key in seen or self.still(source):
                 continue
             if source.fd < 0 or os.fstat(source.fd).st_nlink:
                 folders.add(path)
