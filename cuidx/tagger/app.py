@@ -7,13 +7,16 @@ import os
 import stat
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from cuidx.tagger import lifecycle, options, say
-from cuidx.tagger.loop import Loop, Sink
+from cuidx.tagger.loop import Closed, Loop, Sink
 from cuidx.tagger.mirror import Mirror
-from cuidx.tagger.tagging import STYLES, make_tag
+from cuidx.tagger.tagging import STYLES, Tag, make_tag
 from cuidx.tagger.tree import Key, Tree
+
+Emit = Callable[[bytes, Tag], None]
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -34,48 +37,95 @@ def _run(chosen: Namespace) -> int:
     source = os.path.realpath(os.fsencode(chosen.source))
     if not os.path.isdir(source):
         raise say.Refusal(f"--source {chosen.source}: no such folder", 3)
-    to_stdout = chosen.out == "-"
-    out = b"" if to_stdout else _prepare(chosen.out, source)
+    out = b"" if chosen.out == "-" else _prepare(chosen.out, source)
+    state = _prepare(chosen.state, source, what="--state") if chosen.state else out
     most_open = _descriptors()
-    tag = make_tag(
-        chosen.cuid or options.new_uuid(sortable=chosen.uuid7), chosen.svc or options.default_svc()
-    )
-    style = STYLES[chosen.style]
+    emit: Emit = (lambda line, tag: lifecycle.write(out, line, tag)) if out else lambda *_: None
+    tags: Tags
+    if chosen.layout == "cri":
+        from cuidx.tagger.cri import Instances
+
+        tags = Instances(state, source, svc=chosen.svc, sortable=chosen.uuid7, emit=emit)
+    else:
+        cuid = chosen.cuid or options.new_uuid(sortable=chosen.uuid7)
+        tags = One(make_tag(cuid, chosen.svc or options.default_svc()), emit)
     tree = Tree(
         source,
-        but=None if to_stdout else _key(out),
-        wanted=lambda path: True,
+        but=_key(out) if out else None,
+        wanted=tags.found,
         most_open=most_open * 3 // 4,
         poll_only=chosen.poll,
+        links=chosen.layout == "cri",
     )
+    style = STYLES["cri" if chosen.layout == "cri" else chosen.style]
     sink: Sink
-    if to_stdout:
-        _serve_health(chosen.health)
-        from cuidx.tagger.stream import Closed, Stream
+    if out:
+        sink = Mirror(out, style, tags.tag_for, min(most_open // 4, 256))
+    else:
+        from cuidx.tagger.stream import Stream
 
-        sink = Stream(1, style, lambda path: tag)
-        loop = Loop(tree, sink, linger=chosen.linger, grace=chosen.grace)
-        if stat.S_ISFIFO(os.fstat(1).st_mode) or stat.S_ISSOCK(os.fstat(1).st_mode):
-            loop.end_with(1)
-        try:
-            loop.once() if chosen.once else loop.run()
-        except Closed:
-            return 0
-        return 0
-    sink = Mirror(out, style, lambda path: tag, min(most_open // 4, 256))
+        sink = Stream(1, style, tags.tag_for)
     loop = Loop(tree, sink, linger=chosen.linger, grace=chosen.grace)
-    _serve_health(chosen.health)
-    lifecycle.write(out, lifecycle.record("start", lifecycle.facts()), tag)
-    loop.once() if chosen.once else loop.run()
-    lifecycle.write(out, lifecycle.record("stop", lifecycle.facts()), tag)
+    loop.on_lost = tags.lost
+    if chosen.health:
+        from cuidx.tagger import health
+
+        health.serve(chosen.health)
+    tags.begin()
+    try:
+        if not out and stat.S_IFMT(os.fstat(1).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK):
+            loop.end_with(1)
+        loop.once() if chosen.once else loop.run()
+    except Closed:
+        return 0
+    tags.end()
     return 0
 
 
-def _serve_health(where: str | None) -> None:
-    if where:
-        from cuidx.tagger import health
+class Tags(Protocol):
+    """Who knows which tag the lines of a file get."""
 
-        health.serve(where)
+    def begin(self) -> None:
+        """The tagger starts."""
+
+    def found(self, path: bytes) -> bool:
+        """A file was found; whether it is wanted."""
+
+    def tag_for(self, path: bytes) -> Tag:
+        """The tag of the lines of a file."""
+
+    def lost(self, path: bytes) -> None:
+        """A file was removed."""
+
+    def end(self) -> None:
+        """The tagger has drained, and ends."""
+
+
+class One:
+    """One tag for all: the sidecar of one Pod."""
+
+    def __init__(self, tag: Tag, emit: Emit) -> None:
+        self.tag = tag
+        self.emit = emit
+
+    def begin(self) -> None:
+        """Write the start record."""
+        self.emit(lifecycle.record("start", lifecycle.facts()), self.tag)
+
+    def found(self, path: bytes) -> bool:
+        """All files are wanted."""
+        return True
+
+    def tag_for(self, path: bytes) -> Tag:
+        """The one tag."""
+        return self.tag
+
+    def lost(self, path: bytes) -> None:
+        """The Pod goes on without this file."""
+
+    def end(self) -> None:
+        """Write the stop record."""
+        self.emit(lifecycle.record("stop", lifecycle.facts()), self.tag)
 
 
 def _key(path: bytes) -> Key:
@@ -83,8 +133,8 @@ def _key(path: bytes) -> Key:
     return about.st_dev, about.st_ino
 
 
-def _prepare(given: str, source: bytes) -> bytes:
-    """OUT, made if it is missing, checked against SOURCE and locked for as long as we live."""
+def _prepare(given: str, source: bytes, what: str = "--out") -> bytes:
+    """OUT or the state, made if it is missing, checked against SOURCE and locked for as long as we live."""
     os.makedirs(given, exist_ok=True)
     out = os.path.realpath(os.fsencode(given))
     at, key = source, _key(out)
@@ -97,7 +147,7 @@ def _prepare(given: str, source: bytes) -> bytes:
         if at == os.path.dirname(at):
             break
         at = os.path.dirname(at)
-    _lock(out, given)
+    _lock(out, f"{what} {given}")
     return out
 
 

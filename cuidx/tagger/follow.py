@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 # Larger reads were no faster, and what is in flight is most of the tagger's memory.
 READ = 128 * 1024
@@ -125,10 +125,10 @@ class Source:
         self.quiet_since = 0.0
         self.output: object = None
 
-    def ready(self, root: int, fds: Descriptors) -> bool:
+    def ready(self, opener: Callable[[bytes], int], fds: Descriptors) -> bool:
         """Have the file open; False if what stands under the path is another one by now."""
         if self.fd < 0:
-            fd = open_beneath(root, self.path)
+            fd = opener(self.path)
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or (found.st_dev, found.st_ino) != self.key:
                 os.close(fd)

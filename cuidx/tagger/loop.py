@@ -22,6 +22,10 @@ LOOKS = 5  # at everything, for files that are being renamed
 TURN = 8  # blocks of a file before the next file has its turn
 
 
+class Closed(Exception):  # noqa: N818 - an end, not an error
+    """The reader of standard output has gone."""
+
+
 class Sink(Protocol):
     """Where tagged lines go."""
 
@@ -61,6 +65,7 @@ class Loop:
         self.linger = linger
         self.grace = grace
         self.stopping = False
+        self.on_lost: Callable[[bytes], None] = lambda path: None
         self._told = 0.0
         self._poll = select.poll()
         if tree.inotify is not None:
@@ -112,7 +117,7 @@ class Loop:
 
     def _open(self, source: Source) -> bool:
         try:
-            if not source.ready(self.tree.root, self.tree.fds):
+            if not source.ready(self.tree.open, self.tree.fds):
                 return False
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EPERM):
@@ -145,6 +150,7 @@ class Loop:
             lost, tree.lost = tree.lost, []
             for source in lost:
                 self.sink.release(source)
+                self.on_lost(source.path)
 
     def serve(self, source: Source, *, drain: bool = False) -> bool:
         """Tag what SOURCE has for one turn; True if there is more."""
@@ -206,14 +212,11 @@ class Loop:
 
     def _wait(self, timeout: float) -> None:
         # Rounded up: poll(2) counts milliseconds, and a wait of 0 would spin.
-        for fd, happened in self._poll.poll(int(timeout * 1000) + 1 if timeout > 0 else 0):
+        for fd, _ in self._poll.poll(int(timeout * 1000) + 1 if timeout > 0 else 0):
             if fd == self._wake:
                 os.read(fd, 512)
             elif fd == self._ends_with:
-                from cuidx.tagger.stream import Closed
-
-                if happened:
-                    raise Closed
+                raise Closed
             else:
                 self.tree.read_events()
 

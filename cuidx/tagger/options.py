@@ -47,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
         default="append",
         help="suffix, or keys in JSON objects",
     )
+    add(
+        "--layout",
+        choices=("tree", "cri"),
+        default="tree",
+        help="any tree, or /var/log/pods: a CUID for each container instance",
+    )
+    add("--state", metavar="DIR", help="where node mode keeps its CUIDs (default: OUT)")
     add("--once", action="store_true", help="tag what is there, then end")
     add("--health", metavar="HOST:PORT", help="serve /livez, /readyz and /metrics")
     add("--poll", action="store_true", help="look at the files again and again, without inotify")
@@ -73,6 +80,13 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     chosen = parser().parse_args(words)
     if chosen.out is None:
         raise say.Refusal("where to? give --out DIR, or --out - for standard output")
+    if chosen.layout == "cri":
+        if chosen.style != "append":
+            raise say.Refusal("--layout cri has its own place for the suffix: no --style")
+        if chosen.cuid is not None:
+            raise say.Refusal("--layout cri gives each container a CUID of its own: no --cuid")
+        if chosen.state is None and chosen.out == "-":
+            raise say.Refusal("--layout cri needs --state DIR to remember its CUIDs")
     if chosen.cuid is not None:
         chosen.cuid = uuid_of(chosen.cuid)
         if chosen.uuid7:
@@ -110,5 +124,10 @@ def default_svc() -> str | None:
     pod, namespace = os.environ.get("POD_NAME"), os.environ.get("POD_NAMESPACE")
     if not pod or not namespace:
         return None
+    return service(pod, namespace)
+
+
+def service(pod: str, namespace: str) -> str:
+    """workload.namespace[.cluster] of a Pod, its workload by the shape of its name."""
     parts = [_POD_END.sub("", pod), namespace, os.environ.get("CUIDX_CLUSTER")]
     return ".".join(part for part in parts if part)

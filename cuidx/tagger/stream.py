@@ -9,14 +9,11 @@ from collections.abc import Callable
 
 from cuidx.tagger import say
 from cuidx.tagger.follow import Source
+from cuidx.tagger.loop import Closed
 from cuidx.tagger.mirror import Lookup, tagged
 from cuidx.tagger.tagging import Style
 
 PIPE_BUF = 4096  # what a pipe that poll(2) calls writable takes without blocking (pipe(7))
-
-
-class Closed(Exception):  # noqa: N818 - an end, not an error
-    """The reader of standard output has gone."""
 
 
 class Stream:

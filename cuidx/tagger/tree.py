@@ -47,11 +47,13 @@ class Tree:
         wanted: Callable[[bytes], bool],
         most_open: int,
         poll_only: bool = False,
+        links: bool = False,
     ) -> None:
         self.path = root
         self.root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.but = but  # OUT, which is not watched
         self.wanted = wanted
+        self.links = links  # a file may be a link to one elsewhere (docker nodes, node mode alone)
         self.fds = Descriptors(most_open)
         self.folders: dict[bytes, Folder] = {}
         self.watches: dict[int, Folder] = {}
@@ -77,6 +79,17 @@ class Tree:
                 )
 
     # -- looking ---------------------------------------------------------------------------------
+
+    def open(self, path: bytes) -> int:
+        """Open the file at PATH for reading; a link only where links are wanted."""
+        if self.links:
+            try:
+                return open_beneath(self.root, path)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                return open_beneath(self.root, path, OPEN_FLAGS & ~os.O_NOFOLLOW)
+        return open_beneath(self.root, path)
 
     def look_at_all(self) -> None:
         """Look at every folder and file, as if nothing were known."""
@@ -139,8 +152,10 @@ class Tree:
         try:
             if entry.is_dir(follow_symlinks=False):
                 todo.append(path + b"/" + name if path else name)
-            elif entry.is_file(follow_symlinks=False):
-                about = entry.stat(follow_symlinks=False)
+            elif entry.is_file(follow_symlinks=self.links):
+                if self.links and entry.is_symlink():
+                    self._look_often(self.folders[path])  # its changes are no events of this folder
+                about = entry.stat(follow_symlinks=self.links)
                 key = (about.st_dev, about.st_ino)
                 known = self.sources.get(key)
                 # Of two names of one file the known one stays.
@@ -183,9 +198,16 @@ class Tree:
             else:
                 folder.watch = watch
                 self.watches[watch] = folder
-        if polled != folder.polled:
-            folder.polled = polled
-            self.polled += 1 if polled else -1
+        if polled:
+            self._look_often(folder)
+        elif folder.polled:
+            folder.polled = False
+            self.polled -= 1
+
+    def _look_often(self, folder: Folder) -> None:
+        if not folder.polled:
+            folder.polled = True
+            self.polled += 1
 
     def _forget_folder(self, path: bytes) -> None:
         folder = self.folders.pop(path)
@@ -278,7 +300,7 @@ class Tree:
         if source.fd >= 0:
             return True  # an open inode is not used again
         try:
-            fd = open_beneath(self.root, path)
+            fd = self.open(path)
         except OSError:
             return False
         kept = os.pread(fd, len(source.tail), source.offset - len(source.tail))
@@ -350,7 +372,7 @@ class Tree:
             looked.add((path, name))
             whole = _join(path, name)
             try:
-                about = os.lstat(self.path + b"/" + whole)
+                about = self._about(whole)
             except (FileNotFoundError, NotADirectoryError):
                 gone += self._at_or_below(whole)
                 continue
@@ -376,10 +398,15 @@ class Tree:
     def still(self, source: Source) -> bool:
         """Whether SOURCE still stands under the name it is known by."""
         try:
-            about = os.lstat(self.path + b"/" + source.path)
+            about = self._about(source.path)
         except OSError:
             return False
         return (about.st_dev, about.st_ino) == source.key
+
+    def _about(self, path: bytes) -> os.stat_result:
+        whole = self.path + b"/" + path
+        about = os.lstat(whole)
+        return os.stat(whole) if self.links and stat.S_ISLNK(about.st_mode) else about
 
     def _find_renamed(
         self, seen: dict[Key, tuple[bytes, bytes]], looked: set[tuple[bytes, bytes]]
