@@ -6,23 +6,35 @@ import fcntl
 import os
 import stat
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from cuidx.tagger import lifecycle, options, say
-from cuidx.tagger.loop import Closed, Loop, Sink
+from cuidx.tagger.loop import Closed, Loop
 from cuidx.tagger.mirror import Mirror
 from cuidx.tagger.tagging import STYLES, Tag, make_tag
 from cuidx.tagger.tree import Key, Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cuidx.tagger.kinds import Sink, Tags
+    from cuidx.tagger.link import Server
 
 Emit = Callable[[bytes, Tag], None]
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run `cuidx tag`; returns its exit code."""
+    given = sys.argv[1:] if words is None else words
+    for word, text in (
+        ("--help", options.usage),
+        ("-h", options.usage),
+        ("--version", say.version),
+    ):
+        if word in given:
+            print(text().rstrip())
+            return 0
     try:
-        return _run(options.parse(words))
+        return _run(options.parse(given))
     except say.Refusal as refusal:
         say.note(str(refusal))
         return refusal.code
@@ -33,11 +45,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return 3
 
 
-def _run(chosen: Namespace) -> int:
+def _run(chosen: options.Chosen) -> int:
     source = os.path.realpath(os.fsencode(chosen.source))
     if not os.path.isdir(source):
         raise say.Refusal(f"--source {chosen.source}: no such folder", 3)
-    out = b"" if chosen.out == "-" else _prepare(chosen.out, source)
+    out = _prepare(chosen.out, source) if chosen.out not in ("", "-") else b""
     state = _prepare(chosen.state, source, what="--state") if chosen.state else out
     most_open = _descriptors()
     emit: Emit = (lambda line, tag: lifecycle.write(out, line, tag)) if out else lambda *_: None
@@ -51,7 +63,7 @@ def _run(chosen: Namespace) -> int:
         tags = One(make_tag(cuid, chosen.svc or options.default_svc()), emit)
     tree = Tree(
         source,
-        but=_key(out) if out else None,
+        but={_key(path) for path in (out, state) if path},
         wanted=tags.found,
         most_open=most_open * 3 // 4,
         poll_only=chosen.poll,
@@ -59,7 +71,18 @@ def _run(chosen: Namespace) -> int:
     )
     style = STYLES["cri" if chosen.layout == "cri" else chosen.style]
     sink: Sink
-    if out:
+    forward = None
+    if chosen.forward:
+        from cuidx.tagger.forward import Forward
+
+        sink = forward = Forward(
+            _server(chosen),
+            tags.tag_for,
+            name=chosen.forward_tag,
+            mode=chosen.forward_mode,
+            state=state,
+        )
+    elif out:
         sink = Mirror(out, style, tags.tag_for, min(most_open // 4, 256))
     else:
         from cuidx.tagger.stream import Stream
@@ -71,9 +94,11 @@ def _run(chosen: Namespace) -> int:
         from cuidx.tagger import health
 
         health.serve(chosen.health)
+    if forward is not None:
+        forward.start(loop.wake)
     tags.begin()
     try:
-        if not out and stat.S_IFMT(os.fstat(1).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK):
+        if chosen.out == "-" and stat.S_IFMT(os.fstat(1).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK):
             loop.end_with(1)
         loop.once() if chosen.once else loop.run()
     except Closed:
@@ -82,23 +107,23 @@ def _run(chosen: Namespace) -> int:
     return 0
 
 
-class Tags(Protocol):
-    """Who knows which tag the lines of a file get."""
+def _server(chosen: options.Chosen) -> Server:
+    """The Forward server that the options name."""
+    from cuidx.tagger import link
 
-    def begin(self) -> None:
-        """The tagger starts."""
-
-    def found(self, path: bytes) -> bool:
-        """A file was found; whether it is wanted."""
-
-    def tag_for(self, path: bytes) -> Tag:
-        """The tag of the lines of a file."""
-
-    def lost(self, path: bytes) -> None:
-        """A file was removed."""
-
-    def end(self) -> None:
-        """The tagger has drained, and ends."""
+    key = chosen.forward_shared_key or os.environ.get("CUIDX_FORWARD_SHARED_KEY", "")
+    try:
+        return link.server(
+            chosen.forward,
+            name=os.environ.get("POD_NAME") or os.uname().nodename,
+            key=key,
+            tls=chosen.forward_tls,
+            ca=chosen.forward_ca,
+        )
+    except ValueError as error:
+        raise say.Refusal(f"--forward {chosen.forward}: {error}") from None
+    except OSError as error:  # also ssl.SSLError: a file without a certificate
+        raise say.Refusal(f"--forward-ca {chosen.forward_ca}: {error.strerror or error}") from None
 
 
 class One:
@@ -134,16 +159,14 @@ def _key(path: bytes) -> Key:
 
 
 def _prepare(given: str, source: bytes, what: str = "--out") -> bytes:
-    """OUT or the state, made if it is missing, checked against SOURCE and locked for as long as we live."""
+    """OUT or the state folder: made if missing, checked against SOURCE, locked while we live."""
     os.makedirs(given, exist_ok=True)
     out = os.path.realpath(os.fsencode(given))
     at, key = source, _key(out)
     while True:  # by device and inode: a bind mount has another path
         if _key(at) == key:
             same = "is" if at == source else "lies below"
-            raise say.Refusal(
-                f"--source {same} --out: the tagger would tag its own output for ever"
-            )
+            raise say.Refusal(f"--source {same} {what}: it would read what it writes")
         if at == os.path.dirname(at):
             break
         at = os.path.dirname(at)

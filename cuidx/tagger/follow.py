@@ -7,7 +7,6 @@ before the offset: they tell a file that was truncated and has grown again from 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 
@@ -18,11 +17,18 @@ LONG = 4096  # an unfinished line longer than this is not read again from its st
 
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
+
 # Compressed files are not lines: gzip, zstd, bzip2, xz, lz4, zip, compress.
-_COMPRESSED = re.compile(
-    rb"\x1f\x8b\x08[\x00-\x1f]|\x28\xb5\x2f\xfd|BZh[1-9]1AY&SY|\xfd7zXZ\x00|\x04\x22\x4d\x18"
-    rb"|PK\x03\x04|\x1f\x9d[\x80-\xbf]"
-)
+def is_compressed(head: bytes) -> bool:
+    """Whether a file that begins with HEAD, 16 bytes of it, is compressed."""
+    return (
+        head.startswith((b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x04\x22\x4d\x18", b"PK\x03\x04"))
+        or (
+            (head[:3] == b"\x1f\x8b\x08" and head[3:4] < b"\x20")  # the flags that gzip knows
+            or (head[:3] == b"BZh" and head[4:10] == b"1AY&SY")
+            or (head[:2] == b"\x1f\x9d" and head[2:3] >= b"\x80")
+        )
+    )
 
 
 def open_beneath(root: int, path: bytes, flags: int = OPEN_FLAGS) -> int:
@@ -107,6 +113,7 @@ class Source:
         "seam",
         "skipped",
         "tail",
+        "told",
     )
 
     def __init__(self, path: bytes, key: tuple[int, int]) -> None:
@@ -119,6 +126,7 @@ class Source:
         self.known = False  # whether the offset was looked up in the output
         self.looks = 0  # for what became of the file that had the name before
         self.seam = False  # the unfinished line before the offset was tagged: a newline of ours
+        self.told = False  # whether the sink knows that it was removed
         self.gone = False  # removed, but still open
         self.skipped = False  # compressed
         self.elsewhere = False  # moved out of the tree: it may come back
@@ -191,7 +199,7 @@ class Source:
         return False
 
     def _is_compressed(self) -> bool:
-        self.skipped = _COMPRESSED.match(os.pread(self.fd, 16, 0)) is not None
+        self.skipped = is_compressed(os.pread(self.fd, 16, 0))
         return self.skipped
 
     def rest(self) -> bytes:

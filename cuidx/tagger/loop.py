@@ -6,17 +6,21 @@ written, so that memory does not grow with the backlog either.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 import signal
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from cuidx.tagger import say
 from cuidx.tagger.follow import Source
 from cuidx.tagger.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cuidx.tagger.kinds import Sink
 
 LOOKS = 5  # at everything, for files that are being renamed
 TURN = 8  # blocks of a file before the next file has its turn
@@ -24,36 +28,6 @@ TURN = 8  # blocks of a file before the next file has its turn
 
 class Closed(Exception):  # noqa: N818 - an end, not an error
     """The reader of standard output has gone."""
-
-
-class Sink(Protocol):
-    """Where tagged lines go."""
-
-    retry_at: float
-
-    def adopt(self, sources: list[Source], open_source: Callable[[Source], bool]) -> None:
-        """At the start, find out how much of the sources has arrived already."""
-
-    def resume(self, source: Source) -> None:
-        """The same for a file that was found later."""
-
-    def write(self, source: Source, block: bytes) -> int:
-        """Take whole lines; returns how many bytes of them, less than all when it can't go on."""
-
-    def finish(self, source: Source) -> bool:
-        """Take the unfinished last line; False if that has to be tried again."""
-
-    def is_taken(self, source: Source) -> bool:
-        """Whether another source's lines are where those of SOURCE would go."""
-
-    def moved(self, moves: list[tuple[Source, bytes]]) -> None:
-        """Sources have other names now."""
-
-    def release(self, source: Source) -> None:
-        """A source is followed no longer."""
-
-    def flush(self) -> bool:
-        """Whether all that was taken has arrived."""
 
 
 class Loop:
@@ -70,9 +44,9 @@ class Loop:
         self._poll = select.poll()
         if tree.inotify is not None:
             self._poll.register(tree.inotify.fd, select.POLLIN)
-        self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll.register(self._wake, select.POLLIN)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         # A lease that is taken back while it is tried tells by SIGIO, which ends a process.
@@ -82,6 +56,11 @@ class Loop:
         if not self.stopping:
             self.stopping = True
             self._told = time.monotonic()
+
+    def wake(self) -> None:
+        """End a wait, from any thread."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._waker, b"\0")
 
     def end_with(self, fd: int) -> None:
         """End when the reader of FD has gone, even if nothing is there to be written."""
@@ -146,6 +125,10 @@ class Loop:
                     self.serve(ghost, drain=True)
             for source in fresh:
                 self._open(source)  # at once: a rename or removal takes the name away
+        for ghost in tree.ghosts:
+            if not ghost.told:
+                ghost.told = True
+                self.sink.removed(ghost)
         if tree.lost:
             lost, tree.lost = tree.lost, []
             for source in lost:
@@ -203,9 +186,10 @@ class Loop:
     def turn(self) -> bool:
         """Serve each file that may have lines once; True if any line was taken."""
         before = say.counts["read_bytes_total"]
-        if time.monotonic() < self.sink.retry_at:
-            return False
+        blocked = time.monotonic() < self.sink.retry_at
         for source in list(self.tree.dirty):
+            if blocked and not source.gone:  # what was removed may have another way out
+                continue
             if not self.serve(source):
                 self.tree.dirty.pop(source, None)
         return say.counts["read_bytes_total"] > before

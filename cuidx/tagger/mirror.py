@@ -244,6 +244,9 @@ class Mirror:
         source.output = output
         return output
 
+    def removed(self, source: Source) -> None:
+        """SOURCE was removed; it is read on through its descriptor."""
+
     def release(self, source: Source) -> None:
         """SOURCE is followed no longer."""
         output, source.output = source.output, None

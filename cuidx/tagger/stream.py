@@ -68,6 +68,9 @@ class Stream:
     def moved(self, moves: list[tuple[Source, bytes]]) -> None:
         """Names mean nothing to a stream."""
 
+    def removed(self, source: Source) -> None:
+        """SOURCE was removed; it is read on through its descriptor."""
+
     def release(self, source: Source) -> None:
         """SOURCE is followed no longer."""
 

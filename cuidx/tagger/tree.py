@@ -43,7 +43,7 @@ class Tree:
         self,
         root: bytes,
         *,
-        but: Key | None,
+        but: set[Key],
         wanted: Callable[[bytes], bool],
         most_open: int,
         poll_only: bool = False,
@@ -51,7 +51,7 @@ class Tree:
     ) -> None:
         self.path = root
         self.root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.but = but  # OUT, which is not watched
+        self.but = but  # OUT and the state folder, which are not watched
         self.wanted = wanted
         self.links = links  # a file may be a link to one elsewhere (docker nodes, node mode alone)
         self.fds = Descriptors(most_open)
@@ -128,7 +128,7 @@ class Tree:
                 continue
             try:
                 about = os.fstat(fd)
-                if self.but is not None and (about.st_dev, about.st_ino) == self.but:
+                if (about.st_dev, about.st_ino) in self.but:
                     continue
                 folders.add(path)
                 self._watch(path, about.st_dev)  # first: what comes after it is an event
