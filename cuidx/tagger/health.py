@@ -35,16 +35,23 @@ def serve(where: str) -> None:
     host = host.strip("[]")
     if not port.isdigit() or int(port) > 65535:
         raise say.Refusal(f"--health {where}: HOST:PORT is needed, such as 0.0.0.0:8080")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, int(port)))
+        listener = _listen(host, int(port))
     except OSError as error:
         raise say.Refusal(f"--health {where}: {error.strerror or error}", 3) from None
     listener.listen(16)
     listener.setblocking(False)
     threading.Thread(target=_loop, args=(listener,), name="health", daemon=True).start()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listener on HOST, or on all addresses of both families if it is empty."""
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, reuse_port=False
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
 
 
 def _loop(listener: socket.socket) -> None:

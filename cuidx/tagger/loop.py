@@ -129,6 +129,11 @@ class Loop:
             if not ghost.told:
                 ghost.told = True
                 self.sink.removed(ghost)
+        if tree.ended:
+            ended, tree.ended = tree.ended, []
+            for source in ended:  # what came before the last look, and a line without an end
+                if source.gone and not self.serve(source, drain=True) and self._finish(source):
+                    tree.drop(source)
         if tree.lost:
             lost, tree.lost = tree.lost, []
             for source in lost:

@@ -21,7 +21,7 @@ from cuidx.tagger.tagging import STYLES, Style, Tag, append, tag_of, untagged
 LIFECYCLE = b"ikontainer.lifecycle.log"
 OWN = b".ikontainer."
 MOVING = OWN + b"moving."
-WRITE = 1024 * 1024  # tagged bytes in flight: blank lines grow a hundredfold
+WRITE = 384 * 1024  # tagged bytes in flight: blank lines grow a hundredfold
 HEAD = 512
 HEAD_KEY = 64
 TRIES = 1000
@@ -386,7 +386,7 @@ class Mirror:
             if self.write(source, rest + b"\n") <= len(rest):
                 return False
             source.begin(source.offset + len(rest), seam=True)
-        elif source.offset == 0 and not source.skipped:
+        elif source.offset == 0 and not source.skipped and not source.gone:
             try:
                 self._descriptor(self._output_of(source))  # an empty file has an empty mirror
             except OSError as error:

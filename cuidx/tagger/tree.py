@@ -19,7 +19,8 @@ from cuidx.tagger.follow import OPEN_FLAGS, Descriptors, Source, open_beneath
 Key = tuple[int, int]
 SAFETY = 60.0  # seconds between two looks at everything, in case an event was lost
 FASTEST, SLOWEST = 0.02, 0.5  # seconds between two looks where there are no events
-GHOSTS = 2.0
+GHOSTS = 0.5  # seconds between two looks whether removed files still have a writer
+AWAY = 5.0
 FORGET = 600.0  # a removed file is kept open this long after its last line, if nothing says more
 
 
@@ -63,6 +64,7 @@ class Tree:
         self.moves: list[tuple[Source, bytes]] = []
         self.lost: list[Source] = []
         self.ghosts: dict[Source, None] = {}  # removed, oldest first
+        self.ended: list[Source] = []  # of those: nothing more is to come
         self.next_ghosts = 0.0
         self.inotify: kernel.Inotify | None = None
         self.polled = 0
@@ -238,7 +240,7 @@ class Tree:
             source = self.sources.get(key)
             whole = _join(path, name)
             if source is not None and source.gone and not self._same(source, whole):
-                self._drop(source)  # another file with the inode of one that was not held open
+                self.drop(source)  # another file with the inode of one that was not held open
                 source = None
             if source is None:
                 if not self.wanted(whole):
@@ -307,7 +309,7 @@ class Tree:
         os.close(fd)
         return bool(kept) and kept == source.tail
 
-    def _drop(self, source: Source) -> None:
+    def drop(self, source: Source) -> None:
         """Follow SOURCE no longer."""
         if self.sources.get(source.key) is source:
             del self.sources[source.key]
@@ -445,19 +447,20 @@ class Tree:
             self.next_poll = time.monotonic() + self.wait
 
     def _forget_ghosts(self, now: float) -> None:
-        """Close removed files that nobody writes to any more, at the latest after FORGET."""
+        """Find removed files that nobody writes to any more; at the latest after FORGET."""
         self.next_ghosts = now + GHOSTS
         crowded = len(self.ghosts) - self.fds.most // 2
         for number, source in enumerate(list(self.ghosts)):
             if source in self.dirty:
                 continue
             quiet = now - source.quiet_since
-            if (
-                quiet > FORGET
-                or number < crowded
-                or (quiet > GHOSTS and (source.fd < 0 or _has_no_writer(source.fd)))
-            ):
-                self._drop(source)
+            # A file that was moved out of the tree may come back, or be written to elsewhere.
+            removed = source.fd >= 0 and not os.fstat(source.fd).st_nlink
+            over = quiet > (GHOSTS if removed else AWAY) and (
+                source.fd < 0 or _has_no_writer(source.fd)
+            )
+            if over or quiet > FORGET or number < crowded:
+                self.ended.append(source)
 
 
 def _has_no_writer(fd: int) -> bool:

@@ -178,6 +178,23 @@ def idle(at: Path, seconds: float = 20.0) -> None:
     process.wait()
 
 
+def encoding(rounds: int) -> None:
+    """Lines a second that become PackedForward, without the network."""
+    sys.path.insert(0, str(ROOT))
+    from cuidx.tagger import forward
+    from cuidx.tagger.tagging import make_tag
+
+    after = forward.fields(make_tag(CUID, "pay.shop.lab"), b"app.log")
+    block = b"".join(LINE % (n, n) for n in range(1000))
+    best = 9e9
+    for _ in range(max(rounds, 3)):
+        begun = time.perf_counter()
+        for _ in range(200):
+            forward.messages("packed", b"cuidx", block, time.time_ns(), after)
+        best = min(best, time.perf_counter() - begun)
+    print(f"Forward encoding: {200_000 / best / 1000:.0f},000 lines/s")
+
+
 def start(at: Path, rounds: int) -> None:
     """From exec to the first tagged line, beside a bare interpreter."""
     source = at / "start"
@@ -212,7 +229,7 @@ def main() -> None:
     it.add_argument("--mb", type=int, default=1024)
     it.add_argument("--rounds", type=int, default=5)
     it.add_argument("--at", default="/dev/shm")
-    it.add_argument("--only", default="throughput,latency,idle,start")
+    it.add_argument("--only", default="throughput,latency,encoding,idle,start")
     chosen = it.parse_args()
     at = Path(tempfile.mkdtemp(dir=chosen.at))
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
@@ -224,6 +241,8 @@ def main() -> None:
             elif part == "latency":
                 for rate in (1_000, 10_000, 50_000):
                     latency(at, rate)
+            elif part == "encoding":
+                encoding(chosen.rounds)
             elif part == "idle":
                 idle(at)
             elif part == "start":

@@ -425,6 +425,33 @@ def test_removed_while_open_and_made_anew(lab: Lab, way: Way) -> None:
     assert list(lab.outputs()) == ["app.log"]
 
 
+def test_the_unfinished_line_of_a_removed_file(lab: Lab) -> None:
+    process = lab.start()
+    log = lab.source / "app.log"
+    with log.open("ab", buffering=0) as old:
+        old.write(b"one\ntwo")
+        lab.mirror("app.log", suffixed(b"one\n"))
+        log.unlink()
+        old.write(b" and more")
+    lab.mirror("app.log", suffixed(b"one\ntwo and more"))  # nobody can write its end any more
+    lab.stop(process)
+
+
+def test_moved_out_of_the_tree_and_back(lab: Lab) -> None:
+    process = lab.start()
+    log, away = lab.source / "app.log", lab.at / "away.log"
+    log.write_bytes(b"one\n")
+    lab.mirror("app.log", suffixed(b"one\n"))
+    log.rename(away)
+    add(away, b"two, elsewhere\n")
+    lab.mirror("app.log", suffixed(b"one\ntwo, elsewhere\n"))
+    away.rename(lab.source / "back.log")
+    add(lab.source / "back.log", b"three\n")
+    lab.mirror("back.log", suffixed(b"one\ntwo, elsewhere\nthree\n"))
+    lab.stop(process)
+    assert list(lab.outputs()) == ["back.log"]
+
+
 def test_made_anew_with_the_same_inode(lab: Lab) -> None:
     process = lab.start()
     log = lab.source / "app.log"
