@@ -83,7 +83,7 @@ def _run(chosen: options.Chosen) -> int:
             state=state,
         )
     elif out:
-        sink = Mirror(out, style, tags.tag_for, min(most_open // 4, 256))
+        sink = Mirror(out, style, tags.tag_for, min(most_open // 4, 256), keep=chosen.keep)
     else:
         from cuidx.tagger.stream import Stream
 

@@ -15,7 +15,7 @@ import threading
 import time
 from base64 import b64encode
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cuidx.suffix import CUID_KEY, SVC_KEY
 from cuidx.tagger import msgpack, say
@@ -128,6 +128,7 @@ class Forward:
         self.mode = mode
         self.state = state
         self.retry_at = 0.0
+        self.keep: float | None = None
         self.chunks: dict[bytes, Chunk] = {}  # all that is not acknowledged, oldest first
         self.waiting: deque[bytes] = deque()  # those of them that are to be sent
         self.flying = 0  # bytes of chunks in memory
@@ -233,6 +234,9 @@ class Forward:
 
     def release(self, source: Source) -> None:
         """SOURCE is followed no longer; its chunks are sent all the same."""
+
+    def sweep(self, paths: Iterable[bytes]) -> None:
+        """There are no outputs to remove."""
 
     def flush(self) -> bool:
         """Whether all is acknowledged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from cuidx.tagger.follow import Source
@@ -13,6 +13,7 @@ class Sink(Protocol):
     """Where tagged lines go."""
 
     retry_at: float
+    keep: float | None
 
     def adopt(self, sources: list[Source], open_source: Callable[[Source], bool]) -> None:
         """At the start, find out how much of the sources has arrived already."""
@@ -37,6 +38,9 @@ class Sink(Protocol):
 
     def release(self, source: Source) -> None:
         """A source is followed no longer."""
+
+    def sweep(self, paths: Iterable[bytes]) -> None:
+        """Remove what is left of sources that are not among PATHS any more, after `keep`."""
 
     def flush(self) -> bool:
         """Whether all that was taken has arrived."""

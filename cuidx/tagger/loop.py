@@ -213,6 +213,8 @@ class Loop:
         """Wait up to LONGEST seconds for something, then do it; True if any line was taken."""
         now = time.monotonic()
         wait = min(self.tree.timeout(now), longest)
+        if self.sink.keep is not None:
+            wait = min(wait, max(self._next_sweep - now, 0.0))
         if self.tree.dirty:
             # Files whose output can't be written are tried again by and by, the others at once.
             wait = min(wait, max(self.sink.retry_at - now, 0.05 if self._stuck else 0.0))
@@ -222,10 +224,18 @@ class Loop:
         self._stuck = not took
         self.tree.on_time(time.monotonic(), active=took)
         self.look()
+        self._sweep()
         self._measure()
         return took
 
     _stuck = False
+
+    def _sweep(self) -> None:
+        if self.sink.keep is not None and time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + min(self.sink.keep / 2 + 1, 60.0)
+            self.sink.sweep([source.path for source in self.tree.sources.values()])
+
+    _next_sweep = 0.0
 
     def _measure(self) -> None:
         say.counts["files"] = len(self.tree.sources)

@@ -140,6 +140,9 @@ spec:
             - --source=/var/log/pods
             - --out=/var/log/cuidx
             - --state=/var/lib/cuidx
+            # The node's disk is finite: what collects /var/log/cuidx has an hour for the end of a
+            # log that the kubelet has removed.
+            - --keep=3600
             - --health=:PORT
           env:SVC_ENV
 FACTS

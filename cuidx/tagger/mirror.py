@@ -7,11 +7,12 @@ and there is nothing that could be written to the mirror and not be remembered.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from cuidx.suffix import CUID_KEY
 from cuidx.tagger import say
@@ -21,7 +22,9 @@ from cuidx.tagger.tagging import STYLES, Style, Tag, append, tag_of, untagged
 LIFECYCLE = b"ikontainer.lifecycle.log"
 OWN = b".ikontainer."
 MOVING = OWN + b"moving."
+SHARED = OWN + b"shared"
 WRITE = 384 * 1024  # tagged bytes in flight: blank lines grow a hundredfold
+COMPARED = 32 * 1024  # of a source at once: blank lines grow here too
 HEAD = 512
 HEAD_KEY = 64
 TRIES = 1000
@@ -70,16 +73,18 @@ def _first_tag(out: int, at: int, end: int) -> Tag | None:
     return None
 
 
-def place_in(source: int, out: int, start: int, end: int, style: Style) -> Place | None:
+def place_in(
+    source: int, out: int, start: int, end: int, style: Style, *, mixed: bool = False
+) -> Place | None:
     """Where SOURCE goes on if OUT[START:END], whole lines, was made from its beginning, else None.
 
-    Reads both once, at about the speed of tagging.
+    Reads both once, at about the speed of tagging. MIXED: lines of another file stand in between.
     """
     i, j = start, 0
     seam = False
     tag: Tag | None = None
     while i < end:
-        block = lines_from(source, j)
+        block = lines_from(source, j, COMPARED)
         if block:
             if tag is None:
                 tag = _first_tag(out, i, end)
@@ -109,6 +114,9 @@ def place_in(source: int, out: int, start: int, end: int, style: Style) -> Place
         step = None
         if new is not None:
             step = _step(line, own, new, style, whole=bool(block))
+        if step is None and mixed:
+            i += len(line) + 1
+            continue
         if step is None:
             if b"\0" * 64 in line and j:  # a crash leaves zeros where data had not come to disk
                 return Place(j, seam=seam, cut=i)
@@ -206,8 +214,17 @@ class Output:
 class Mirror:
     """The sink that writes to a directory."""
 
-    def __init__(self, root: bytes, style: Style, tag_for: Lookup, most_open: int) -> None:
+    def __init__(
+        self,
+        root: bytes,
+        style: Style,
+        tag_for: Lookup,
+        most_open: int,
+        *,
+        keep: float | None = None,
+    ) -> None:
         self.root = root
+        self.keep = keep  # seconds that the output of a removed source stays; None: for ever
         self.style = style
         self.tag_for = tag_for
         self.most_open = most_open
@@ -216,6 +233,7 @@ class Mirror:
         self._pause = 0.1
         self._open: dict[Output, None] = {}
         self._moved = 0
+        self._shared = self._load_shared()
         self._past: dict[
             bytes, tuple[int, int] | None
         ] = {}  # outputs of this run whose sources are no more
@@ -242,7 +260,41 @@ class Mirror:
             output = self.outputs[name] = Output(name)
         output.users += 1
         source.output = output
+        if output.users > 1:
+            self._note_shared(output)
         return output
+
+    def _load_shared(self) -> dict[int, int]:
+        """Outputs, by inode, that two files wrote to, and from where on. See `_note_shared`."""
+        known = {}
+        try:
+            with open(self._at(SHARED), "rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        inode, offset = line.split()
+                        known[int(inode)] = int(offset)
+        except FileNotFoundError:
+            return {}
+        if len(known) > 1000:  # all but the newest have long been collected
+            os.unlink(self._at(SHARED))
+        return known
+
+    def _note_shared(self, output: Output) -> None:
+        """Remember where the second of two files begins in OUTPUT.
+
+        Its name was given to a new file while the old one is still written to: their lines stand
+        side by side then, which a restart could not tell from an output of other files.
+        """
+        try:
+            about = os.stat(self._at(output.path))
+            self._shared[about.st_ino] = about.st_size
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            fd = os.open(self._at(SHARED), flags, 0o644)
+            os.write(fd, b"%d %d\n" % (about.st_ino, about.st_size))
+            os.close(fd)
+        except OSError as error:  # no output yet, or a full disk: a restart may be less exact
+            if error.errno != errno.ENOENT:
+                say.once("shared", f"{say.shown(SHARED)}: {error.strerror}")
 
     def removed(self, source: Source) -> None:
         """SOURCE was removed; it is read on through its descriptor."""
@@ -439,6 +491,11 @@ class Mirror:
             whole = last_newline(fd, size)
             place = find_place(source.fd, fd, whole, self.style)
             if place is None:
+                start = self._shared.get(os.fstat(fd).st_ino)
+                if start is None:
+                    return False
+                place = place_in(source.fd, fd, start, whole, self.style, mixed=True)
+            if place is None:
                 return False
             end = whole if place.cut is None else place.cut
             if end < size:
@@ -510,6 +567,25 @@ class Mirror:
             if isinstance(source.output, Output):
                 names.append((source.output.path, self.name_for(source.path)))
         self.rename(names)
+
+    def sweep(self, paths: Iterable[bytes]) -> None:
+        """Remove outputs that no source has had for `keep` seconds; PATHS are all sources'."""
+        if self.keep is None:
+            return
+        alive = {self.name_for(path) for path in paths} | set(self.outputs)
+        late = time.time() - self.keep
+        for folder, _, names in os.walk(self.root, topdown=False):
+            below = folder[len(self.root) + 1 :]
+            for each in names:
+                name = below + b"/" + each if below else each
+                if name in alive or name == LIFECYCLE or name.startswith(OWN):
+                    continue
+                with contextlib.suppress(OSError):
+                    if os.lstat(self._at(name)).st_mtime < late:
+                        os.unlink(self._at(name))
+            if below:
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)  # if it is empty
 
     def flush(self) -> bool:
         """Whether all that was taken has arrived."""

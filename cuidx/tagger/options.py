@@ -32,6 +32,7 @@ class Chosen:
     style = "append"
     layout = "tree"
     state: str | None = None
+    keep: float | None = None
     once = False
     health: str | None = None
     forward = ""
@@ -55,6 +56,7 @@ OPTIONS = (
     ("--style", "append|merge", "suffix after the line (default), or keys inside JSON objects"),
     ("--layout", "tree|cri", "any tree (default), or /var/log/pods: a CUID for each container"),
     ("--state", "DIR", "CUIDs of node mode (default: OUT), positions of --forward"),
+    ("--keep", "SECONDS", "remove the output of a removed source after this long (default: never)"),
     ("--once", "", "tag what is there, then end"),
     ("--health", "HOST:PORT", "serve /livez, /readyz and /metrics"),
     ("--forward", "HOST:PORT", "send to a Fluentd Forward server instead, at least once"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cuidx.tagger import say
 from cuidx.tagger.follow import Source
@@ -24,6 +24,7 @@ class Stream:
         self.style = style
         self.tag_for = tag_for
         self.retry_at = 0.0
+        self.keep: float | None = None
         self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
@@ -73,6 +74,9 @@ class Stream:
 
     def release(self, source: Source) -> None:
         """SOURCE is followed no longer."""
+
+    def sweep(self, paths: Iterable[bytes]) -> None:
+        """There are no outputs to remove."""
 
     def flush(self) -> bool:
         """Whether all that was taken has arrived."""

@@ -192,7 +192,7 @@ def encoding(rounds: int) -> None:
         for _ in range(200):
             forward.messages("packed", b"cuidx", block, time.time_ns(), after)
         best = min(best, time.perf_counter() - begun)
-    print(f"Forward encoding: {200_000 / best / 1000:.0f},000 lines/s")
+    print(f"Forward encoding: {200_000 / best:,.0f} lines/s")
 
 
 def start(at: Path, rounds: int) -> None:

@@ -425,6 +425,52 @@ def test_removed_while_open_and_made_anew(lab: Lab, way: Way) -> None:
     assert list(lab.outputs()) == ["app.log"]
 
 
+@pytest.mark.parametrize("style", ["append", "merge"])
+def test_two_files_in_one_output_and_a_kill(lab: Lab, style: str) -> None:
+    process = lab.start("--style", style)
+    log = lab.source / "app.log"
+    expected = b"a1\na2\n"
+    with log.open("ab", buffering=0) as old:
+        old.write(expected)
+        lab.mirror("app.log", suffixed(expected))
+        log.unlink()
+        with log.open("ab", buffering=0) as new:
+            for n in range(6):
+                for file, name in ((new, b"b"), (old, b"a")):
+                    line = b"%s, both open, %d\n" % (name, n)
+                    file.write(line)
+                    expected += line
+                    lab.mirror("app.log", suffixed(expected))
+            process.kill()
+            process.wait()
+            new.write(b"b, while it was down\n")
+    expected += b"b, while it was down\n"
+    for _ in range(2):
+        lab.once("--style", style)
+        assert lab.outputs().pop("app.log") == suffixed(expected)
+    add(log, b"b, at last\n")
+    lab.once("--style", style)
+    lab.mirror("app.log", suffixed(expected + b"b, at last\n"))
+
+
+@WAYS
+def test_keep_removes_outputs_of_removed_sources_alone(lab: Lab, way: Way) -> None:
+    for name in ("stays.log", "pod/app.log"):
+        (lab.source / name).parent.mkdir(exist_ok=True)
+        (lab.source / name).write_bytes(b"one\n")
+    lab.once()
+    past = time.time() - 100
+    for path in lab.out.rglob("*.log"):
+        os.utime(path, (past, past))
+    process = lab.start("--keep", "1", *way)
+    lab.mirror("pod/app.log", suffixed(b"one\n"))
+    shutil.rmtree(lab.source / "pod")
+    until(lambda: not (lab.out / "pod").exists(), process)
+    lab.stop(process)
+    assert lab.outputs() == {"stays.log": suffixed(b"one\n")}
+    assert (lab.out / "ikontainer.lifecycle.log").exists()
+
+
 def test_the_unfinished_line_of_a_removed_file(lab: Lab) -> None:
     process = lab.start()
     log = lab.source / "app.log"
