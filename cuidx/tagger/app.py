@@ -71,7 +71,7 @@ def _run(chosen: options.Chosen) -> int:
     )
     style = STYLES["cri" if chosen.layout == "cri" else chosen.style]
     sink: Sink
-    forward = None
+    forward = stream = None
     if chosen.forward:
         from cuidx.tagger.forward import Forward
 
@@ -87,7 +87,7 @@ def _run(chosen: options.Chosen) -> int:
     else:
         from cuidx.tagger.stream import Stream
 
-        sink = Stream(1, style, tags.tag_for)
+        sink = stream = Stream(1, style, tags.tag_for)
     loop = Loop(tree, sink, linger=chosen.linger, grace=chosen.grace)
     loop.on_lost = tags.lost
     if chosen.health:
@@ -98,7 +98,9 @@ def _run(chosen: options.Chosen) -> int:
         forward.start(loop.wake)
     tags.begin()
     try:
-        if chosen.out == "-" and stat.S_IFMT(os.fstat(1).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK):
+        if stream is not None:
+            stream.over = loop.is_over
+        if stream is not None and stat.S_IFMT(os.fstat(1).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK):
             loop.end_with(1)
         loop.once() if chosen.once else loop.run()
     except Closed:

@@ -153,6 +153,10 @@ class Source:
         self.skipped = False
         start = max(offset - REMEMBERED, 0)
         self.tail = os.pread(self.fd, offset - start, start)
+        if len(self.tail) < offset - start:  # truncated since the offset was found
+            self.offset = self.scanned = 0
+            self.tail = b""
+            self.seam = False
 
     def lines(self) -> bytes | None:
         """The next whole lines; b"" if there are none yet, None if the file was written anew.

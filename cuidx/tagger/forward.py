@@ -165,16 +165,18 @@ class Forward:
         parts = block.split(b"\n") if self.mode == "message" else [block[:-1]]
         at = 0
         for (name, data), part in zip(made, parts, strict=False):
-            at += len(part) + 1
+            start, at = at, at + len(part) + 1
             chunk = Chunk(data, source)
             end = at - 1 if unfinished else at  # the last newline is not the source's then
             chunk.seam = unfinished
             chunk.offset = source.offset + end
             chunk.tail = (source.tail + block[max(end - 128, 0) : end])[-128:]
-            self._add(name, chunk)
             if spill:
-                self._spill(name, chunk, keep=not full)
-        say.counts["lines_total"] += block.count(b"\n")
+                chunk.path = self._save(name, chunk)
+                if full and not chunk.path:
+                    return start
+            self._add(name, chunk, in_memory=not full)
+            say.counts["lines_total"] += block.count(b"\n", start, at)
         return len(block)
 
     def _after(self, source: Source) -> bytes:
@@ -186,11 +188,16 @@ class Forward:
             after = self._fields[tag, source.path] = fields(tag, source.path)
         return after
 
-    def _add(self, name: bytes, chunk: Chunk) -> None:
+    def _add(self, name: bytes, chunk: Chunk, *, in_memory: bool) -> None:
         with self._lock:
             self.chunks[name] = chunk
             self.waiting.append(name)
-            self.flying += chunk.size
+            if chunk.path:
+                self.spilled += chunk.size
+            if in_memory:
+                self.flying += chunk.size
+            else:
+                chunk.data = b""
         with contextlib.suppress(BlockingIOError):
             os.write(self._ring, b"\0")
 
@@ -230,7 +237,14 @@ class Forward:
             with self._lock:
                 own = [(n, c) for n, c in self.chunks.items() if c.source is source and not c.path]
             for name, chunk in own:
-                self._spill(name, chunk, keep=True)
+                path = self._save(name, chunk)
+                with self._lock:
+                    if path and name in self.chunks:
+                        chunk.path = path
+                        self.spilled += chunk.size
+                        path = b""
+                if path:  # acknowledged meanwhile
+                    os.unlink(path)
 
     def release(self, source: Source) -> None:
         """SOURCE is followed no longer; its chunks are sent all the same."""
@@ -245,24 +259,24 @@ class Forward:
 
     # -- on disk -----------------------------------------------------------------------------------
 
-    def _spill(self, name: bytes, chunk: Chunk, *, keep: bool) -> None:
+    def _save(self, name: bytes, chunk: Chunk) -> bytes:
+        """Write CHUNK to the state folder, whole or not at all; its path, b"" if that failed."""
         self._numbers += 1
         path = self.state + b"/" + CHUNK + b"%020d" % self._numbers
-        fd = os.open(path + b".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(msgpack.text(name) + chunk.data)
-            file.flush()
-            os.fsync(fd)
-        os.rename(path + b".new", path)
-        with self._lock:
-            if name not in self.chunks:  # acknowledged meanwhile
-                os.unlink(path)
-                return
-            chunk.path = path
-            self.spilled += chunk.size
-            if not keep:
-                chunk.data = b""
-                self.flying -= chunk.size
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        try:
+            with open(os.open(path + b".new", flags, 0o600), "wb") as file:
+                file.write(msgpack.text(name) + chunk.data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(path + b".new", path)
+        except OSError as error:
+            say.counts["write_errors_total"] += 1
+            say.once("state", f"--state: {error.strerror}; removed files wait for the server")
+            with contextlib.suppress(OSError):
+                os.unlink(path + b".new")
+            return b""
+        return path
 
     def _load_spilled(self) -> None:
         if not self.state:

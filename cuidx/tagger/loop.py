@@ -57,6 +57,10 @@ class Loop:
             self.stopping = True
             self._told = time.monotonic()
 
+    def is_over(self) -> bool:
+        """Whether the time for an orderly end is used up."""
+        return self.stopping and time.monotonic() > self._told + self.grace
+
     def wake(self) -> None:
         """End a wait, from any thread."""
         with contextlib.suppress(BlockingIOError):
@@ -89,7 +93,7 @@ class Loop:
         for _ in range(LOOKS):
             if self._open(source):
                 return True
-            if self.tree.still(source):  # it is there, but may not be read
+            if source.gone or self.tree.still(source):  # it is there, but may not be read
                 return False
             self.tree.look_at_all()
         return False
@@ -120,7 +124,7 @@ class Loop:
         if tree.fresh:
             fresh, tree.fresh = tree.fresh, []
             # Lines of a removed file stand before those of the one that has its name now.
-            for ghost in tree.ghosts:
+            for ghost in list(tree.ghosts):
                 if ghost in tree.dirty:
                     self.serve(ghost, drain=True)
             for source in fresh:

@@ -201,13 +201,14 @@ def last_newline(fd: int, end: int) -> int:
 class Output:
     """One file of the mirror. After a removal two sources may write to it."""
 
-    __slots__ = ("fd", "path", "retry_at", "torn", "users")
+    __slots__ = ("fd", "path", "retry_at", "shared_from", "torn", "users")
 
     def __init__(self, path: bytes) -> None:
         self.path = path
         self.fd = -1
         self.torn = b""  # what a full disk left of a line
         self.retry_at = 0.0
+        self.shared_from = -1  # where the second of two files begins
         self.users = 0
 
 
@@ -261,7 +262,8 @@ class Mirror:
         output.users += 1
         source.output = output
         if output.users > 1:
-            self._note_shared(output)
+            with contextlib.suppress(OSError):  # there may be no output yet
+                output.shared_from = os.stat(self._at(output.path)).st_size
         return output
 
     def _load_shared(self) -> dict[int, int]:
@@ -280,21 +282,20 @@ class Mirror:
         return known
 
     def _note_shared(self, output: Output) -> None:
-        """Remember where the second of two files begins in OUTPUT.
+        """Remember where the second of two files begins in OUTPUT; the first has more lines.
 
-        Its name was given to a new file while the old one is still written to: their lines stand
-        side by side then, which a restart could not tell from an output of other files.
+        The second has the first one's name, while the first is still written to. A restart could
+        not tell their lines, which stand side by side, from those of other files.
         """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            about = os.stat(self._at(output.path))
-            self._shared[about.st_ino] = about.st_size
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            inode = os.stat(self._at(output.path)).st_ino
             fd = os.open(self._at(SHARED), flags, 0o644)
-            os.write(fd, b"%d %d\n" % (about.st_ino, about.st_size))
+            os.write(fd, b"%d %d\n" % (inode, output.shared_from))
             os.close(fd)
-        except OSError as error:  # no output yet, or a full disk: a restart may be less exact
-            if error.errno != errno.ENOENT:
-                say.once("shared", f"{say.shown(SHARED)}: {error.strerror}")
+        except OSError as error:  # a full disk, say: a restart may be less exact
+            say.once("shared", f"{say.shown(SHARED)}: {error.strerror}")
+        output.shared_from = -1
 
     def removed(self, source: Source) -> None:
         """SOURCE was removed; it is read on through its descriptor."""
@@ -384,6 +385,8 @@ class Mirror:
         now = time.monotonic()
         if now < self.retry_at or now < output.retry_at:
             return 0
+        if source.gone and output.shared_from >= 0:
+            self._note_shared(output)
         tag = self.tag_for(source.path)
         done = lines = 0
         try:

@@ -25,6 +25,7 @@ class Stream:
         self.tag_for = tag_for
         self.retry_at = 0.0
         self.keep: float | None = None
+        self.over: Callable[[], bool] = lambda: False
         self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
@@ -36,8 +37,9 @@ class Stream:
             made = memoryview(whole)
             say.counts["written_bytes_total"] += len(made)
             while made:
-                if self._is_pipe:
-                    self._poll.poll()
+                while self._is_pipe and not self._poll.poll(500):
+                    if self.over():
+                        raise Closed  # a reader that does not read any more
                 try:
                     made = made[os.write(self.fd, made[:PIPE_BUF] if self._is_pipe else made) :]
                 except BlockingIOError:  # somebody else made it non-blocking

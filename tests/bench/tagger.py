@@ -110,24 +110,37 @@ def memory(source: Path, out: Path) -> None:
 
 
 def latency(at: Path, rate: int, seconds: float = 4.0) -> None:
-    """From the writer's clock to the line in the mirror, seen by a reader that spins."""
+    """From the writer's clock to the line in the mirror, seen by a reader that spins.
+
+    The same reader on the writer's own file, without a tagger, shows what the machine adds.
+    """
     source, out = at / f"live{rate}", at / f"live{rate}-out"
     source.mkdir()
+    direct = source / "direct"
+    direct.touch()
+    words = [_watched(direct, direct, rate, int(rate * seconds))]
+    direct.unlink()
     process = subprocess.Popen(tagger(source, out))
     (source / "app.log").touch()
     time.sleep(0.5)
-    total = int(rate * seconds)
-    writer = subprocess.Popen(
-        [sys.executable, __file__, "--write", str(source / "app.log"), str(rate), str(total)]
-    )
-    mirror = out / "app.log"
+    before = cpu(process.pid)
+    words.append(_watched(source / "app.log", out / "app.log", rate, int(rate * seconds)))
+    used = 100 * (cpu(process.pid) - before) / seconds
+    print(f"{rate:6} lines/s: {words[1]}, {used:.0f} % CPU; without a tagger: {words[0]}")
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+
+
+def _watched(source: Path, mirror: Path, rate: int, total: int) -> str:
+    """Have TOTAL lines written to SOURCE, and see when they are in MIRROR."""
+    command = [sys.executable, __file__, "--write", str(source), str(rate), str(total)]
+    writer = subprocess.Popen(command)
     while not mirror.exists():
         time.sleep(0.001)
     waits: list[float] = []
     rest = b""
     fd = os.open(mirror, os.O_RDONLY)
-    before = cpu(process.pid)
-    deadline = time.monotonic() + seconds + 20
+    deadline = time.monotonic() + total / rate + 20
     while len(waits) < total and time.monotonic() < deadline:
         data = os.read(fd, 1 << 20)
         now = time.monotonic_ns()
@@ -137,16 +150,10 @@ def latency(at: Path, rate: int, seconds: float = 4.0) -> None:
         *lines, rest = (rest + data).split(b"\n")
         waits += [(now - int(line[:20])) / 1e6 for line in lines]
     os.close(fd)
-    used = cpu(process.pid) - before
     writer.wait()
     waits.sort()
-    p50, p99 = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
-    print(
-        f"{rate:6} lines/s: p50 {p50:.2f} ms, p99 {p99:.2f} ms, max {waits[-1]:.1f} ms, "
-        f"{len(waits)} of {total} lines, {100 * used / seconds:.0f} % CPU"
-    )
-    process.send_signal(signal.SIGTERM)
-    process.wait()
+    assert len(waits) == total, f"{len(waits)} of {total} lines came"
+    return f"p50 {waits[total // 2]:.2f} ms, p99 {waits[total * 99 // 100]:.2f} ms"
 
 
 def write(path: str, rate: int, total: int) -> None:

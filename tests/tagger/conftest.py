@@ -117,7 +117,14 @@ def until(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="200 kills and the long soak")
+    """Seen when tests/tagger is named on the command line; CUIDX_FULL=1 works everywhere."""
+    parser.addoption("--full", action="store_true", help="200 kills, the long soak, real Pods")
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    given = request.config.getoption("--full", default=False)
+    return bool(given) or bool(os.environ.get("CUIDX_FULL"))
 
 
 @pytest.fixture

@@ -422,7 +422,7 @@ def test_removed_while_open_and_made_anew(lab: Lab, way: Way) -> None:
         old.write(b"a3\n")
         lab.mirror("app.log", suffixed(b"a1\na2 after the removal\nb1\na3\n"))
     lab.stop(process)
-    assert list(lab.outputs()) == ["app.log"]
+    assert sorted(lab.outputs()) == [".ikontainer.shared", "app.log"]
 
 
 @pytest.mark.parametrize("style", ["append", "merge"])
@@ -830,6 +830,21 @@ def test_a_closed_reader_of_standard_output(lab: Lab, idle: bool) -> None:
         assert process.stdout.readline()
         process.stdout.close()
         assert process.wait(20) == 0
+        assert process.stderr.read() == b""
+
+
+def test_sigterm_while_the_reader_of_standard_output_does_not_read(lab: Lab) -> None:
+    (lab.source / "app.log").write_bytes(numbered(0, 100_000))
+    with subprocess.Popen(
+        lab.command("--grace", "0.5", out="-"),
+        env=lab.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert process.stderr is not None
         assert process.stderr.read() == b""
 
 

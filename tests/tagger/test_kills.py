@@ -68,9 +68,9 @@ class Load:
 
 @pytest.mark.parametrize("style", ["append", "merge"])
 def test_random_kills_under_load_with_rotation(
-    lab: Lab, style: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    lab: Lab, style: str, full: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kills = 200 if request.config.getoption("--full") else 30
+    kills = 200 if full else 30
     chance = random.Random(SEED + 1)
     done = 0
     with Load(lab.source):

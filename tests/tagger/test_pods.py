@@ -119,9 +119,9 @@ class Podman:
 
 
 @pytest.fixture
-def podman(request: pytest.FixtureRequest) -> Iterator[Podman]:
-    if not request.config.getoption("--full"):
-        pytest.skip("real Pods take a minute: run with --full")
+def podman(full: bool) -> Iterator[Podman]:
+    if not full:
+        pytest.skip("real Pods take a minute: run with --full or CUIDX_FULL=1")
     for tool in ("podman", "runc", "iptables", "catatonit", "busybox"):
         if shutil.which(tool) is None:
             pytest.skip(f"no real Pods here: {tool} is not installed")

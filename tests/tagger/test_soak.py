@@ -28,9 +28,9 @@ def descriptors(pid: int) -> int:
 
 @pytest.mark.parametrize("to", ["mirror", "slow reader"])
 def test_memory_and_descriptors_stay_flat(
-    lab: Lab, to: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    lab: Lab, to: str, full: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    turns = 1500 if request.config.getoption("--full") else 250
+    turns = 1500 if full else 250
     reader = None
     if to == "mirror":
         process = lab.start()
