@@ -50,7 +50,9 @@ def _run(chosen: options.Chosen) -> int:
     if not os.path.isdir(source):
         raise say.Refusal(f"--source {chosen.source}: no such folder", 3)
     out = _prepare(chosen.out, source) if chosen.out not in ("", "-") else b""
-    state = _prepare(chosen.state, source, what="--state") if chosen.state else out
+    state = out
+    if chosen.state and os.path.realpath(os.fsencode(chosen.state)) != out:
+        state = _prepare(chosen.state, source, what="--state")
     most_open = _descriptors()
     emit: Emit = (lambda line, tag: lifecycle.write(out, line, tag)) if out else lambda *_: None
     tags: Tags

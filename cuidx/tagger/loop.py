@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cuidx.tagger.kinds import Sink
 
 LOOKS = 5  # at everything, for files that are being renamed
+# Lines that come one by one and fast are taken some at a time: half the CPU for 0.2 ms.
+OFTEN, PAUSE = 0.001, 0.0002
 TURN = 8  # blocks of a file before the next file has its turn
 
 
@@ -222,9 +224,12 @@ class Loop:
         if self.tree.dirty:
             # Files whose output can't be written are tried again by and by, the others at once.
             wait = min(wait, max(self.sink.retry_at - now, 0.05 if self._stuck else 0.0))
+        elif self._took and now - self._stepped < OFTEN:
+            time.sleep(PAUSE)
+        self._stepped = now
         self._wait(wait)
         self.look()
-        took = self.turn()
+        took = self._took = self.turn()
         self._stuck = not took
         self.tree.on_time(time.monotonic(), active=took)
         self.look()
@@ -233,6 +238,8 @@ class Loop:
         return took
 
     _stuck = False
+    _took = False
+    _stepped = 0.0
 
     def _sweep(self) -> None:
         if self.sink.keep is not None and time.monotonic() >= self._next_sweep:

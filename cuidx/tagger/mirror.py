@@ -29,6 +29,7 @@ HEAD = 512
 HEAD_KEY = 64
 TRIES = 1000
 PAST = 4096
+SIBLING = 16 * 1024 * 1024  # larger outputs are not searched for the middle of another source
 _KEY = b'"%s":"' % CUID_KEY.encode()
 
 Lookup = Callable[[bytes], Tag]
@@ -163,9 +164,8 @@ def find_place(source: int, out: int, end: int, style: Style) -> Place | None:
     head = os.pread(source, HEAD, 0).partition(b"\n")[0]
     tries = 0
     at, block = 0, b""
-    needle = b"\n" + head.rstrip(b"} \t\r")
-    if not head:
-        return None
+    # Merged keys stand before a closing brace; of a blank line nothing but the tag is left.
+    needle = b"\n" + (head.rstrip(b"} \t\r") or head or b"{" + _KEY)
     while at < end and tries < TRIES:
         block = os.pread(out, READ, at)
         hit = block.find(needle)
@@ -638,7 +638,9 @@ class _Strays:
             if fd < 0:
                 continue
             whole = last_newline(fd, os.fstat(fd).st_size)
-            place = find_place(source.fd, fd, whole, style)
+            place = None
+            if name in likely or whole <= SIBLING:
+                place = find_place(source.fd, fd, whole, style)
             os.close(fd)
             if place is not None and place.offset:
                 for names in (*self.by_head.values(), *self.by_folder.values()):

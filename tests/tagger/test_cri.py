@@ -182,6 +182,15 @@ def test_a_failed_reopen_renames_back(node: Node) -> None:
     assert node.plain(path) == T + b"stdout F one\n" + T + b"stdout F two\n"
 
 
+def test_the_state_may_lie_in_out(node: Node) -> None:
+    path = node.log(POD, "app")
+    path.write_bytes(T + b"stdout F one\n")
+    for options in ((), ("--state", str(node.out))):
+        node.once(*options, "--state", str(node.out))
+    node.cuid(path)
+    assert (node.out / ".ikontainer.cuids").exists()
+
+
 def test_other_files_are_left_out(node: Node) -> None:
     for name in ("0.log.gz", "0.log.20261102-090000.gz", "0.log.20261102-090000.tmp", "x.log"):
         node.log(POD, "app", name).write_bytes(T + b"stdout F no\n")

@@ -395,6 +395,26 @@ def test_copytruncate(lab: Lab, way: Way) -> None:
     }
 
 
+@pytest.mark.parametrize("first", [b"", b"{}", b"}", b" ", b'{"a":1}'], ids=repr)
+@pytest.mark.parametrize("style", ["append", "merge"])
+def test_a_restart_after_a_truncation_whatever_the_first_line_is(
+    lab: Lab, first: bytes, style: str
+) -> None:
+    process = lab.start("--style", style)
+    log = lab.source / "app.log"
+    log.write_bytes(b"old\nand old\n")
+    lab.mirror("app.log", suffixed(b"old\nand old\n"))
+    os.truncate(log, 0)
+    time.sleep(0.2)
+    add(log, first + b"\nsecond\n")
+    until(lambda: b"second" in (lab.out / "app.log").read_bytes(), process)
+    lab.stop(process)
+    whole = (lab.out / "app.log").read_bytes()
+    assert whole.count(b"\n") == 4
+    lab.once("--style", style)
+    lab.mirror("app.log", whole)
+
+
 def test_truncated_and_longer_before_the_next_look(lab: Lab) -> None:
     process = lab.start()
     log = lab.source / "app.log"

@@ -64,7 +64,7 @@ def test_the_documentation_has_each_option() -> None:
 
 MANIFESTS = [
     ("sidecar", {}),
-    ("sidecar", {"svc": "payment.shop.prod", "image": "registry.example/x@sha256:00"}),
+    ("sidecar", {"svc": "payment.shop.prod", "image": "team/x@sha256:00"}),
     ("sidecar", {"svc": 'odd "svc": {}', "name": "true"}),
     ("daemonset", {}),
     ("daemonset", {"svc": "node.logs.prod"}),
