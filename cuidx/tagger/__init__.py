@@ -1,1 +1,1 @@
-"""The sidecar: gives every line of a directory tree its CUID. Standard library alone."""
+"""The sidecar: gives every line of its Pod's logs a CUID. Standard library alone."""
