@@ -1,0 +1,137 @@
+"""A laboratory for the tagger: a source folder, an output folder, the tagger as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CUID = "4a23c1d0-0000-4000-8000-00000000abcd"
+SVC = "pay.shop.lab"
+SUFFIX = f'{{"ikontainer_CUID":"{CUID}","svc":"{SVC}"}}'.encode()
+
+
+def suffixed(data: bytes) -> bytes:
+    """What the mirror of DATA has to be; written down without the tagger's own code."""
+    lines = data.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    return b"".join(line + SUFFIX + b"\n" for line in lines)
+
+
+class Lab:
+    def __init__(self, at: Path) -> None:
+        self.at = at
+        self.source = at / "source"
+        self.out = at / "out"
+        self.source.mkdir()
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def command(self, *options: str, out: str | None = None) -> list[str]:
+        return [
+            *(sys.executable, "-m", "cuidx.tagger.app"),
+            *("--source", str(self.source), "--out", out or str(self.out)),
+            *("--cuid", CUID, "--svc", SVC, *options),
+        ]
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("POD_", "CUIDX_"))}
+        return kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def start(
+        self, *options: str, wrap: tuple[str, ...] = (), ready: bool = True, **more: object
+    ) -> subprocess.Popen[bytes]:
+        """The tagger, running; READY waits for its start record."""
+        log = self.out / "ikontainer.lifecycle.log"
+        before = log.read_bytes().count(b"\n") if log.exists() else 0
+        process = subprocess.Popen(
+            [*wrap, *self.command(*options)],
+            env=self.env,
+            stderr=subprocess.PIPE,
+            **more,  # type: ignore[call-overload]
+        )
+        self.running.append(process)
+        if ready:
+            until(lambda: log.exists() and log.read_bytes().count(b"\n") > before, process)
+        return process
+
+    def once(self, *options: str, **more: object) -> subprocess.CompletedProcess[bytes]:
+        done = subprocess.run(
+            self.command("--once", *options),
+            env=self.env,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            **more,  # type: ignore[call-overload]
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def stop(self, process: subprocess.Popen[bytes]) -> bytes:
+        """End it as Kubernetes does; returns what it said."""
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=30)[1]
+        assert process.returncode == 0, said
+        assert b"Traceback" not in said
+        return said
+
+    def mirror(self, name: str, expected: bytes) -> None:
+        """Wait until OUT/NAME is EXPECTED, then show the difference if it is not."""
+        path = self.out / name
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            right_size = path.exists() and path.stat().st_size == len(expected)
+            if right_size and path.read_bytes() == expected:
+                return
+            time.sleep(0.01)
+        assert path.exists(), sorted(str(p) for p in self.out.rglob("*"))
+        assert path.read_bytes() == expected
+
+    def outputs(self) -> dict[str, bytes]:
+        """All of OUT but the lifecycle log."""
+        return {
+            str(path.relative_to(self.out)): path.read_bytes()
+            for path in sorted(self.out.rglob("*"))
+            if path.is_file() and path.name != "ikontainer.lifecycle.log"
+        }
+
+
+def until(
+    true: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, seconds: float = 20
+) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if process is not None and process.poll() is not None:
+            said = process.stderr.read() if process.stderr else b""
+            raise AssertionError(f"the tagger ended: {process.returncode} {said!r}")
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.005)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Seen when tests/tagger is named on the command line; CUIDX_FULL=1 works everywhere."""
+    parser.addoption("--full", action="store_true", help="200 kills, the long soak, real Pods")
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    given = request.config.getoption("--full", default=False)
+    return bool(given) or bool(os.environ.get("CUIDX_FULL"))
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    it = Lab(tmp_path)
+    yield it
+    for process in it.running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
