@@ -431,39 +431,84 @@ def written(value: Any, colon: str, comma: str, escape: bool) -> str:
     return json.dumps(value, ensure_ascii=escape)
 
 
+# What a well-behaved logger writes; these lines do go the quick way.
+CLEAN = st.one_of(
+    *[st.sampled_from(
+        ["10.0.0.1", "10.0.0.2:80", "c1", "c2", "INFO", "ERROR", "2026-11-02T09:00:01.250Z",
+         "a.b.c", "2026-11-02 09:00:02", "r-1", "plain words", "ERROR broke request_id=77", "ü"]
+    )] * 5,
+    st.sampled_from(['got "pod_ip":"1.2.3.4"', "tab\tquote\" back\\ slash/", f"x {FORGED}"]),
+)  # fmt: skip
+JUNK = st.sampled_from(["user", "n", "x.y", "kubernetes.labels.z", "ctx", "é", 'q"q', "a b"])
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> list[bytes]:
-    """Lines of one document's keys: its values change, its spelling may, some are damaged."""
-    pairs = draw(st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=7))
-    if draw(st.booleans()):
-        pairs += [("ts", "2026-11-02T09:00:00Z"), ("level", "WARN"), ("request_id", "q")]
+    """Lines with one document's keys: the values change, now and then the shape, some are damaged."""
+    pairs: list[tuple[str, Any]]
+    orderly = draw(st.integers(0, 5)) > 0
+    if orderly:  # one key a role, texts in the roles, anything elsewhere
+        roles = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=6, unique=True))
+        pairs = [(draw(st.sampled_from(FIELDS[role])), draw(CLEAN)) for role in roles]
+        pairs += draw(st.lists(st.tuples(JUNK, st.one_of(WORDS, WORDS, VALUES)), max_size=2, unique_by=lambda p: p[0]))
+        pairs = draw(st.permutations(pairs)) or [("cuid", "c1")]
+        if draw(st.booleans()):
+            pairs = nested(pairs)
+    else:
+        value = st.one_of(WORDS, WORDS, VALUES)
+        pairs = draw(st.lists(st.tuples(KEYS, value), min_size=1, max_size=7))
     if draw(st.integers(0, 4)) == 0:
-        pairs = [("_index", "i"), ("_id", draw(VALUES)), ("_source", tuple(pairs))]
+        pairs = [("_index", "i"), ("_id", draw(CLEAN)), ("_source", tuple(pairs))]
+    style = draw(st.sampled_from([(":", ","), (": ", ", ")]))
+    escape = not orderly and draw(st.booleans())
     lines = []
-    for _ in range(draw(st.integers(1, 4))):
-        change = draw(st.integers(0, 9))
-        if change == 1:
+    for _ in range(draw(st.integers(2, 7))):
+        change = draw(st.integers(0, 29))
+        place = draw(st.integers(0, len(pairs) - 1))
+        if change == 0:
             pairs = draw(st.permutations(pairs))
+        elif change == 1:
+            pairs = [*pairs, (pairs[place][0], draw(WORDS))]
         elif change == 2:
-            at = draw(st.integers(0, len(pairs) - 1))
-            pairs = [*pairs, (pairs[at][0], draw(VALUES))]
-        elif change <= 7:
-            at = draw(st.integers(0, len(pairs) - 1))
-            pairs = [*pairs[:at], (pairs[at][0], draw(VALUES)), *pairs[at + 1 :]]
-        colon, comma = draw(st.sampled_from([(":", ","), (":", ","), (": ", ", "), (" :", " , ")]))
-        line = written(tuple(pairs), colon, comma, draw(st.booleans())).encode("utf-8", "replace")
-        harm = draw(st.integers(0, 12))
-        place = draw(st.integers(0, len(line)))
-        if harm == 0:
-            line = line[:place] + bytes([draw(st.integers(0, 255))]) + line[place + 1 :]
-        elif harm == 1:
-            line = line[:place]
-        elif harm == 2:
-            line += draw(st.sampled_from([TAG, f" {TAG}", " ", "\r", "x", "{}"])).encode()
-        elif harm == 3:
-            line = draw(st.sampled_from([b"", b"text", b"[", BASE.encode(), b'{"a":"\\ud800"}']))
-        lines.append(line.replace(b"\n", b" "))
-    return lines * draw(st.integers(1, 3))
+            pairs = [*pairs[:place], (pairs[place][0], draw(VALUES)), *pairs[place + 1 :]]
+        elif change == 3:
+            style, escape = draw(st.sampled_from([(": ", ","), (" :", " , ")])), not escape
+        elif type(pairs[place][1]) is str:  # another text in the same shape
+            text = draw(st.one_of(CLEAN, CLEAN, CLEAN, WORDS) if orderly else WORDS)
+            pairs = [*pairs[:place], (pairs[place][0], text), *pairs[place + 1 :]]
+        lines.append(written(tuple(pairs), *style, escape).encode("utf-8", "replace"))
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(lines) - 1))
+        lines[at] = damaged(draw, lines[at])
+    return [line.replace(b"\n", b" ") for line in lines] * draw(st.integers(1, 3))
+
+
+def nested(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """PAIRS with `a.b` as b in an object a, wherever that clashes with nothing."""
+    tops = {key for key, _ in pairs if "." not in key}
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        head, dot, rest = key.partition(".")
+        if dot and head not in tops:
+            out[head] = (*out.get(head, ()), (rest, value))
+        else:
+            out[key] = value
+    return list(out.items())
+
+
+def damaged(draw: st.DrawFn, line: bytes) -> bytes:
+    """LINE with a byte changed, cut, with more behind it, or another in its place."""
+    place = draw(st.integers(0, len(line)))
+    return draw(
+        st.sampled_from(
+            [
+                line[:place] + bytes([draw(st.integers(0, 255))]) + line[place + 1 :],
+                line[:place],
+                line + draw(st.sampled_from([TAG, f" {TAG}", " ", "\r", "x", "{}"])).encode(),
+                draw(st.sampled_from([b"", b"text", b"[", BASE.encode(), b'{"a":"\\ud800"}'])),
+            ]
+        )
+    )
 
 
 FILES = st.lists(documents(), min_size=1, max_size=3).map(
