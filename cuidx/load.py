@@ -25,8 +25,10 @@ import polars as pl
 from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, date
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
+from cuidx.formats import elasticdump
 from cuidx.formats.documents import table
-from cuidx.formats.shapes import Shapes
+from cuidx.formats.native import is_built
+from cuidx.formats.scan import Scanner
 from cuidx.schema import KIND, ROLES
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
@@ -43,6 +45,7 @@ from cuidx.sources.stream import (
 _WORKERS: Final = min(4, os.cpu_count() or 1)
 _HEAD: Final = 1 << 20  # bytes read before the format is said
 _STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
+_MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 _BOM: Final = b"\xef\xbb\xbf"
 _PARQUET_ROWS: Final = 65_536
 
@@ -70,7 +73,7 @@ class Options:
     fields: tuple[tuple[str, str], ...] = ()
     patterns: tuple[str, ...] = ()
     tz: str = "UTC"
-    exact: bool = False  # leave the learnt shapes aside: for comparing, not for users
+    exact: bool = False  # read all the plain way: for comparing, not for users
 
     def __post_init__(self) -> None:
         """Refuse what can't work before anything is read."""
@@ -301,13 +304,15 @@ class Records:
                 path_roles=_path_roles(source.path),
             )
             if (
-                reading.strict_json
+                is_built()
+                and reading.strict_json
                 and not self.options.exact
                 and not self.options.patterns
                 and len(head) >= _HEAD
             ):
-                sample = formats.sample_of(head, source.path)
-                reading.shapes = Shapes(table(self.options.fields), want, sample.lines)
+                hits = elasticdump.sniff(formats.sample_of(head, source.path)) >= _MOSTLY
+                reading.scanner = Scanner(table(self.options.fields), want, hits=hits)
+                reading.scanner.learn(head[: whole_lines(head)])
             # A second look must see what the first one saw, though the file may have grown.
             limit = None
             if packed is None and _is_plain(source.path):

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from stories import answers, conserved, folder, reading, rows_of, suffix
 
 import cuidx
-from cuidx.formats import BY_NAME, FORMATS, Block, Example, Reading, detect
+from cuidx.formats import BY_NAME, FORMATS, Block, Example, Reading, detect, native
 from cuidx.formats.documents import FIELDS
-from cuidx.formats.shapes import Shapes
+from cuidx.formats.scan import Scanner
 from cuidx.schema import EVENTS, PARSED
 
 # -- samples --------------------------------------------------------------------------------
@@ -364,12 +364,16 @@ def test_shapes_side_by_side_do_not_disturb_each_other(name: str, pair: tuple[st
     assert differences(("\n".join(lines) + "\n").encode()) == []
 
 
+def test_the_native_part_is_built() -> None:
+    assert native.is_built(), "cuidx/formats/_scan*.so is missing: pip says why when it installs"
+
+
 def test_the_tables_above_do_go_the_quick_way() -> None:
     seen: list[bool] = []
-    parse = Shapes.parse
+    parse = Scanner.parse
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            Shapes, "parse", lambda *a: (seen.append((out := parse(*a)) is not None), out)[1]
+            Scanner, "parse", lambda *a: (seen.append((out := parse(*a)) is not None), out)[1]
         )
         assert differences((BASE + "\n").encode() * 10) == []
         assert differences((OTHER["search hit"] + "\n").encode() * 10) == []
@@ -450,7 +454,13 @@ def documents(draw: st.DrawFn) -> list[bytes]:
     if orderly:  # one key a role, texts in the roles, anything elsewhere
         roles = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=6, unique=True))
         pairs = [(draw(st.sampled_from(FIELDS[role])), draw(CLEAN)) for role in roles]
-        pairs += draw(st.lists(st.tuples(JUNK, st.one_of(WORDS, WORDS, VALUES)), max_size=2, unique_by=lambda p: p[0]))
+        pairs += draw(
+            st.lists(
+                st.tuples(JUNK, st.one_of(WORDS, WORDS, VALUES)),
+                max_size=2,
+                unique_by=lambda p: p[0],
+            )
+        )
         pairs = draw(st.permutations(pairs)) or [("cuid", "c1")]
         if draw(st.booleans()):
             pairs = nested(pairs)

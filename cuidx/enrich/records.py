@@ -19,9 +19,7 @@ def date(parsed: pl.DataFrame, tz: str) -> tuple[pl.DataFrame, int]:
     """
     if "time" not in parsed.columns:
         return parsed.with_columns(time=pl.lit(None, TIME), time_from=pl.lit("none", _WHENCE)), 0
-    time, zoneless = (
-        (parsed["time"], 0) if parsed.schema["time"] == TIME else times.parse(parsed["time"], tz)
-    )
+    time, zoneless = _times(parsed, tz)
     wrapped = pl.col("envelope").fill_null(False) if "envelope" in parsed.columns else pl.lit(False)
     frame = parsed.with_columns(time.alias("time")).with_columns(
         time_from=pl.when(pl.col("time").is_null())
@@ -30,7 +28,22 @@ def date(parsed: pl.DataFrame, tz: str) -> tuple[pl.DataFrame, int]:
         .then(pl.lit("collector", _WHENCE))
         .otherwise(pl.lit("own", _WHENCE))
     )
-    return frame, zoneless
+    return frame.drop("instant", strict=False), zoneless
+
+
+def _times(parsed: pl.DataFrame, tz: str) -> tuple[pl.Series, int]:
+    text = parsed["time"]
+    if text.dtype == TIME:
+        return text, 0
+    if "instant" not in parsed.columns:
+        return times.parse(text, tz)
+    # The quick way has read the usual times already; the others are few.
+    instant = parsed["instant"].cast(TIME)
+    at = (instant.is_null() & text.is_not_null()).arg_true()
+    if at.is_empty():
+        return instant, 0
+    others, zoneless = times.parse(text.gather(at), tz)
+    return instant.clone().scatter(at, others), zoneless
 
 
 class Carry:

@@ -15,7 +15,7 @@ from cuidx.sources.stream import whole_lines
 from cuidx.suffix import OPENING
 
 if TYPE_CHECKING:
-    from cuidx.formats.shapes import Shapes
+    from cuidx.formats.scan import Scanner
 
 __all__ = ["Block", "Example", "Format", "Reading", "Sample", "whole_lines"]
 
@@ -72,7 +72,7 @@ class Reading:
     patterns: tuple[str, ...] = ()  # of --pattern, in Rust's syntax
     strict_json: bool = False  # a file of JSON records: a broken one is unreadable, not text
     path_roles: Mapping[str, str] = field(default_factory=dict)  # what the file's path says
-    shapes: Shapes | None = None  # learnt shapes of JSON lines; None: take the exact way only
+    scanner: Scanner | None = None  # the quick way for JSON lines; None: take the exact way only
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ _BRACKETED_TIME: Final = rf"^\s*\[\s*{LEADING}"
 
 def parse(block: Block, reading: Reading) -> pl.DataFrame:
     """One row a line. See the module's head for what is understood."""
-    if reading.shapes is not None:
-        quick = reading.shapes.parse(block, reading)
+    if reading.scanner is not None:
+        quick = reading.scanner.parse(block, reading)
         if quick is not None:
             return finish(quick, reading)
     texts = block.texts()

@@ -1,0 +1,184 @@
+"""scan.c as Python sees it: plans in, Arrow columns out.
+
+It is a plain shared library, called by ctypes (which lets other threads run meanwhile), so that
+neither Python's headers nor a wheel for each Python are needed. Where it was not built, `is_built`
+says no, and lines are read the exact way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Sequence
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+__all__ = ["Cut", "Entry", "Plan", "cut", "is_built"]
+
+
+class _Entry(ctypes.Structure):
+    _fields_ = (
+        ("key", ctypes.c_char_p), ("size", ctypes.c_uint32), ("context", ctypes.c_int32),
+        ("role", ctypes.c_int32), ("rank", ctypes.c_int32), ("child", ctypes.c_int32),
+        ("flags", ctypes.c_int32),
+    )  # fmt: skip
+
+
+class _Unknown(ctypes.Structure):
+    _fields_ = (("context", ctypes.c_int32), ("size", ctypes.c_uint32), ("key", ctypes.c_void_p))
+
+
+class _Odd(ctypes.Structure):
+    _fields_ = (("line", ctypes.c_int64), ("start", ctypes.c_int64), ("end", ctypes.c_int64))
+
+
+class _Found(ctypes.Structure):
+    _fields_ = (
+        ("lines", ctypes.c_int64), ("odds", ctypes.c_int64), ("asks", ctypes.c_int64),
+        ("unknowns", ctypes.c_int64), ("odd", ctypes.POINTER(_Odd)),
+        ("unknown", ctypes.POINTER(_Unknown)),
+    )  # fmt: skip
+
+
+# https://arrow.apache.org/docs/format/CDataInterface.html; inside, only `release` is of interest.
+class _Schema(ctypes.Structure):
+    _fields_ = (
+        ("format", ctypes.c_char_p), ("name", ctypes.c_char_p), ("metadata", ctypes.c_char_p),
+        ("flags", ctypes.c_int64), ("n_children", ctypes.c_int64), ("children", ctypes.c_void_p),
+        ("dictionary", ctypes.c_void_p), ("release", ctypes.c_void_p),
+        ("private_data", ctypes.c_void_p),
+    )  # fmt: skip
+
+
+class _Array(ctypes.Structure):
+    _fields_ = (
+        ("length", ctypes.c_int64), ("null_count", ctypes.c_int64), ("offset", ctypes.c_int64),
+        ("n_buffers", ctypes.c_int64), ("n_children", ctypes.c_int64),
+        ("buffers", ctypes.c_void_p), ("children", ctypes.c_void_p),
+        ("dictionary", ctypes.c_void_p), ("release", ctypes.c_void_p),
+        ("private_data", ctypes.c_void_p),
+    )  # fmt: skip
+
+
+_Release: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class _Arrow:
+    """What scan.c filled, as an object that polars takes (Arrow PyCapsule interface)."""
+
+    def __init__(self) -> None:
+        self.schema, self.array = _Schema(), _Array()
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        capsule = ctypes.pythonapi.PyCapsule_New
+        capsule.restype = ctypes.py_object
+        capsule.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+        return (
+            capsule(ctypes.addressof(self.schema), b"arrow_schema", None),
+            capsule(ctypes.addressof(self.array), b"arrow_array", None),
+        )
+
+    def let_go(self) -> None:
+        """Free what nobody took; who takes it sets `release` to null."""
+        for one in (self.schema, self.array):
+            if one.release:
+                _Release(one.release)(ctypes.addressof(one))
+
+
+@cache
+def _library() -> Any:
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"_scan{suffix}")
+        if path.exists():
+            try:
+                library = ctypes.CDLL(str(path))
+            except OSError:  # built for another system
+                return None
+            library.cuidx_plan.restype = ctypes.c_void_p
+            library.cuidx_plan_free.argtypes = (ctypes.c_void_p,)
+            return library
+    return None
+
+
+def is_built() -> bool:
+    """Whether the shared library is there."""
+    return _library() is not None
+
+
+class Entry(NamedTuple):
+    """A key as it stands between its quotes, and what it means. Roles and contexts are numbers."""
+
+    key: bytes
+    context: int  # the object that it is in
+    role: int  # -1: none
+    rank: int  # of several keys for a role the lowest counts
+    below: int  # the context of an object that is its value; -1: its keys mean nothing
+    flags: int  # as in scan.c
+
+
+class Plan:
+    """What a file's keys mean, compiled."""
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        contexts: int,
+        roles: int,
+        special: Sequence[int],
+        hits: bool,
+    ) -> None:
+        """SPECIAL: the roles time, level, request_id, trace_id, message, cuid, svc; -1: not asked
+        for, -2: no key has it. HITS: the lines are search hits.
+        """  # noqa: D205
+        table = (_Entry * len(entries))(
+            *(_Entry(e.key, len(e.key), e.context, e.role, e.rank, e.below, e.flags)
+              for e in entries)
+        )  # fmt: skip
+        numbers = (ctypes.c_int32 * 7)(*special)
+        library = _library()
+        found = library.cuidx_plan(table, len(entries), contexts, roles, numbers, int(hits))
+        if not found:
+            raise MemoryError("no memory for a file's keys")
+        self.address = ctypes.c_void_p(found)
+        weakref.finalize(self, library.cuidx_plan_free, self.address)
+
+
+class Cut(NamedTuple):
+    """A block of lines, cut."""
+
+    lines: int
+    frame: pl.DataFrame  # a row for each proven line: the roles, then line (from 0), instant, flags
+    odd: list[tuple[int, int, int]]  # (line, start, end in bytes) of each line that is not proven
+    asks: int  # rows whose message may tell what the document does not
+    unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them
+
+
+def cut(data: bytes, plan: Plan, *, messages: bool) -> Cut:
+    """Prove and cut DATA: whole lines, the last with its newline too, less than 2 GiB.
+
+    Without MESSAGES the column of the messages is null.
+    """
+    library, found, arrow = _library(), _Found(), _Arrow()
+    failed = library.cuidx_scan(
+        data, ctypes.c_int64(len(data)), plan.address, int(messages), ctypes.byref(found),
+        ctypes.byref(arrow.schema), ctypes.byref(arrow.array),
+    )  # fmt: skip
+    if failed:
+        raise (
+            MemoryError("no memory to cut a block of lines")
+            if failed == 1
+            else ValueError("whole lines are needed")
+        )
+    try:
+        odd = [(o.line, o.start, o.end) for o in found.odd[: found.odds]] if found.odds else []
+        unknown = [
+            (u.context, ctypes.string_at(u.key, u.size)) for u in found.unknown[: found.unknowns]
+        ] if found.unknowns else []  # fmt: skip
+        return Cut(found.lines, pl.DataFrame(arrow), odd, found.asks, unknown)
+    finally:
+        library.cuidx_found_free(ctypes.byref(found))
+        arrow.let_go()

@@ -1,0 +1,199 @@
+"""The quick way for JSON lines: learn what a file's keys mean, then cut its lines natively.
+
+`scan.c` proves a line (valid JSON and UTF-8, no key twice, every key known) and takes the wanted
+values out of it in one pass. What the keys mean comes from here, from the same table as the exact
+way (`lines.read`) uses. A line that is not proven goes the exact way: slower, never different.
+Keys are learnt as they come; until then the lines that have them go the exact way, too.
+
+Measured on 1 GB of flat JSON lines: 1.1 s of CPU, against 36 s the exact way.
+"""
+
+from __future__ import annotations
+
+import json
+from threading import Lock
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from cuidx.formats import lines, native
+from cuidx.formats.base import Block, Reading
+from cuidx.formats.documents import COLLECTOR_KEYS, FIELDS, LINE_KEYS, ORDER, Table, normal
+from cuidx.schema import KIND
+from cuidx.suffix import CUID_KEY, SVC_KEY
+
+__all__ = ["Scanner"]
+
+_MOST_KEYS: Final = 20_000  # keys that are data themselves ({"user-1": …}) are not worth learning
+_ROUNDS: Final = 12
+# What a key is, beside a role, and what a row is: the same numbers stand in scan.c.
+_WRAPS, _STREAM, _LOG, _IS_LINE, _DOCUMENT, _PLACE, _CUID, _SVC, _ANY_TEXT = (
+    1 << bit for bit in range(9)
+)
+_WRAPPED, _LINE, _SUFFIXED = 1, 2, 4
+_PLACES: Final = {"_index": "doc_index", "_id": "doc_id"}
+_FEW: Final = 200  # odd lines of a block up to which slices beat a gather
+
+
+class _Key(NamedTuple):
+    """A key of the file, as it stands between the quotes, and what it means."""
+
+    context: int  # the object that it is in
+    raw: bytes
+    role: str | None
+    rank: int
+    below: int  # the context of an object that is its value, or -1
+    flags: int
+
+
+class Scanner:
+    """What one file's keys mean, as learnt so far; used by several threads at once."""
+
+    def __init__(self, table: Table, want: frozenset[str], *, hits: bool) -> None:
+        """WANT are the roles to give; HITS says that the lines are search hits (`_source`)."""
+        self._table = table
+        self._want = want | lines.ALWAYS
+        self._hits = hits
+        # A context is an object whose keys mean something: (its path, is it a whole document).
+        self._contexts: dict[tuple[tuple[str, ...], bool], int] = {((), not hits): 0}
+        self._keys: dict[tuple[int, bytes], _Key] = {}
+        self._lock = Lock()
+        self._messages = "message" in want
+        self._plan = self._compiled()
+
+    def _compiled(self) -> tuple[native.Plan, list[str]]:
+        """The plan, and the roles of its columns: those that some key has."""
+        keys = self._keys.values()
+        has = {key.role for key in keys} | {"cuid", "svc"}
+        roles: list[str] = [role for role in ORDER if role in has & self._want]
+        number: dict[str | None, int] = {role: at for at, role in enumerate(roles)}
+        entries = [
+            native.Entry(k.raw, k.context, number.get(k.role, -1), k.rank, k.below, k.flags)
+            for k in keys
+        ]
+        special = [
+            number.get(role, -2 if role in self._want else -1)
+            for role in ("time", "level", "request_id", "trace_id", "message", "cuid", "svc")
+        ]
+        plan = native.Plan(
+            entries,
+            contexts=len(self._contexts),
+            roles=len(roles),
+            special=special,
+            hits=self._hits,
+        )
+        return plan, roles
+
+    def learn(self, data: bytes) -> None:
+        """Take in the keys of DATA, whole lines; one level of nesting more a round."""
+        for _ in range(_ROUNDS if data else 0):
+            if not self._take(native.cut(data, self._plan[0], messages=False).unknown):
+                break
+
+    def _take(self, unknown: list[tuple[int, bytes]]) -> bool:
+        """Whether any of these keys was new."""
+        if not unknown or len(self._keys) >= _MOST_KEYS:
+            return False
+        with self._lock:
+            before = len(self._keys)
+            places = {number: place for place, number in self._contexts.items()}
+            for context, raw in unknown:
+                if (context, raw) not in self._keys:
+                    self._keys[context, raw] = self._key(context, raw, *places[context])
+            if len(self._keys) == before:
+                return False
+            self._plan = self._compiled()
+            return True
+
+    def _key(self, context: int, raw: bytes, path: tuple[str, ...], whole: bool) -> _Key:
+        """What a key as it stands in the file means."""
+        key = str(json.loads(b'"' + raw + b'"'))
+        if self._hits and context == 0:
+            if key == "_source":
+                return _Key(context, raw, None, 0, self._below((), True), _DOCUMENT)
+            place = _PLACES.get(key)
+            return _Key(context, raw, place, 0, -1, _PLACE | _ANY_TEXT if place else 0)
+        here = (*path, normal(key))
+        role, rank = self._table.role_of(here) or (None, 0)
+        below = self._below(here, False) if self._table.leads_on(here) else -1
+        flags = 0
+        if whole:
+            flags |= _WRAPS if key in COLLECTOR_KEYS else 0
+            flags |= {"stream": _STREAM, "log": _LOG, "_source": _DOCUMENT,
+                      CUID_KEY: _CUID, SVC_KEY: _SVC}.get(key, 0)  # fmt: skip
+        if role == "message":
+            is_line = rank < 0 or FIELDS["message"][rank] in LINE_KEYS
+            flags |= _ANY_TEXT | (_IS_LINE if is_line else 0)
+        return _Key(context, raw, role, rank, below, flags)
+
+    def _below(self, path: tuple[str, ...], whole: bool) -> int:
+        return self._contexts.setdefault((path, whole), len(self._contexts))
+
+    def parse(self, block: Block, reading: Reading) -> pl.DataFrame | None:
+        """The block's rows as `lines.parse` would give them; None if the exact way is better.
+
+        Beside `time`, as text, it may give `instant`, the same in nanoseconds since 1970.
+        """
+        data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
+        if len(data) >= 1 << 31:
+            return None
+        plan, roles = self._plan
+        cut = native.cut(data, plan, messages=self._messages)
+        odd = cut.odd
+        if self._take(cut.unknown) and len(odd) > cut.lines // 4:
+            return self.parse(block, reading)
+        if 2 * len(odd) >= cut.lines:
+            return None
+        if cut.asks and not self._messages:
+            self._messages = True  # in this file messages tell what documents do not
+            cut = native.cut(data, plan, messages=True)
+        quick = self._frame(cut.frame, roles, cut.asks, reading)
+        quick = quick.with_columns(pl.col("line") + block.first_line)
+        if not odd:
+            return quick
+        texts = [data[start:end].decode("utf-8", "replace") for _, start, end in odd]
+        slow = lines.read(pl.Series("raw", texts, dtype=pl.String), reading).drop(lines.INNER)
+        number = pl.Series("line", [line for line, _, _ in odd], dtype=pl.Int64)
+        return _in_order(quick, slow.with_columns(number + block.first_line))
+
+    def _frame(
+        self, cut: pl.DataFrame, roles: list[str], asks: int, reading: Reading
+    ) -> pl.DataFrame:
+        cut.columns = [*roles, "line", "instant", "flags"]
+        needed = {"cuid", "svc", "request_id", "trace_id", *({"time", "level"} & reading.want)}
+        empty = {role for role in roles if cut[role].null_count() == len(cut)} - needed
+        if not asks and "message" not in reading.want:
+            empty |= {"message"} & set(roles)
+        frame = cut.drop(empty).with_columns(
+            *(pl.lit(None, pl.String).alias(role) for role in sorted(needed - set(roles))),
+            suffixes=(pl.col("flags") & _SUFFIXED != 0).cast(pl.Int64),
+            envelope=pl.col("flags") & _WRAPPED != 0,
+            is_line=pl.col("flags") & _LINE != 0,
+            document=True,
+            kind=pl.lit("event", KIND),
+        )
+        if "time" not in reading.want or not cut["instant"].count():
+            frame = frame.drop("instant")
+        if "message" in frame.columns:
+            frame = lines.read_messages(frame, reading, 0)
+        return frame.drop(*lines.INNER, "flags")
+
+
+def _in_order(quick: pl.DataFrame, slow: pl.DataFrame) -> pl.DataFrame:
+    """The rows of both in the order of their lines."""
+    schema = {**slow.schema, **quick.schema}
+
+    def same(frame: pl.DataFrame) -> pl.DataFrame:
+        missing = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in frame.columns]
+        return frame.with_columns(missing).select(list(schema))
+
+    quick, slow = same(quick), same(slow)
+    if len(slow) > _FEW:
+        return pl.concat([quick, slow]).sort("line")
+    parts: list[pl.DataFrame] = []
+    start = 0
+    # Slices are free; sorting thirty columns is not.
+    for row, place in enumerate(quick["line"].search_sorted(slow["line"]).to_list()):
+        parts += [quick.slice(start, place - start), slow.slice(row, 1)]
+        start = place
+    return pl.concat([*parts, quick.slice(start)])
