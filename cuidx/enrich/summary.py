@@ -150,20 +150,20 @@ def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
     have = [name for name in ("request_id", "trace_id") if name in frame.columns]
     if not have:
         return PAIRS.to_frame()
-    request = pl.coalesce(have)
-    rows = frame.filter(pl.col("kind") == "event", request.is_not_null())
-    # The CUID alone names a container; the other columns are needed only where it is missing.
-    tagged = rows["cuid"].is_not_null() if "cuid" in rows.columns else None
+    asked = (pl.col("kind") == "event") & pl.col("request").is_not_null()
     parts: list[pl.DataFrame] = []
-    if tagged is not None and tagged.any():
-        parts.append(rows.filter(tagged).select(container="cuid", request=request).unique())
-    if tagged is None or not tagged.all():
-        others = rows if tagged is None else rows.filter(~tagged)
-        who = [n for n in _WHO if n in others.columns and others[n].null_count() < len(others)]
-        named = normalise(others.select(*who, request=request).unique())
+    # The CUID alone names a container; the other columns are needed only where it is missing.
+    if "cuid" in frame.columns:
+        rows = frame.select("kind", container="cuid", request=pl.coalesce(have))
+        tagged = rows.filter(asked & pl.col("container").is_not_null())
+        parts.append(tagged.select("container", "request").unique())
+        asked &= pl.col("cuid").is_null()
+    if "cuid" not in frame.columns or frame["cuid"].null_count():
+        who = [n for n in _WHO if n in frame.columns and frame[n].null_count() < len(frame)]
+        columns = {"kind", *who, *({"cuid"} & set(frame.columns))}
+        others = frame.select(*sorted(columns), request=pl.coalesce(have)).filter(asked)
+        named = normalise(others.select(*who, "request").unique())
         parts.append(named.select("container", "request").drop_nulls())
-    if not parts:
-        return PAIRS.to_frame()
     return pl.concat(parts).select(
         pl.col("container").cast(PAIRS["container"]), _key(pl.col("request"))
     )
