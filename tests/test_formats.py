@@ -7,6 +7,7 @@ import io
 import json
 import lzma
 import operator
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,8 @@ from cuidx.formats import BY_NAME, FORMATS, Block, Example, Reading, detect, nat
 from cuidx.formats.documents import FIELDS
 from cuidx.formats.scan import Scanner
 from cuidx.schema import EVENTS, PARSED
+
+FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
 
 # -- samples --------------------------------------------------------------------------------
 
@@ -526,7 +529,7 @@ FILES = st.lists(documents(), min_size=1, max_size=3).map(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=300 if FULL else 30)
 @given(lines=FILES, end=st.sampled_from([b"\n", b"\r\n"]), last=st.booleans())
 def test_the_quick_way_is_the_exact_way(lines: list[bytes], end: bytes, last: bool) -> None:
     data = end.join(lines) + (end if last else b"")
@@ -534,7 +537,7 @@ def test_the_quick_way_is_the_exact_way(lines: list[bytes], end: bytes, last: bo
         assert differences(data) == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=100 if FULL else 15)
 @given(lines=FILES, base=st.sampled_from(sorted(OTHER)), head=st.integers(100, 400))
 def test_shapes_learnt_from_the_head_alone_hold_for_the_rest(
     lines: list[bytes], base: str, head: int
