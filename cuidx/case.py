@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from cuidx import times
-from cuidx.analyses.accounting import Accounting, accounting
+from cuidx.analyses.accounting import Accounting, Bins, SourceBins, accounting
 from cuidx.analyses.annotate import ANNOTATED, annotate
 from cuidx.analyses.lifetimes import lifetimes
+from cuidx.analyses.live import Live
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.enrich import leases as lease_book
@@ -25,6 +28,7 @@ from cuidx.enrich.ladder import Holders, Ladder
 from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import PAIRS, Summary, request_key
 from cuidx.errors import SourceError, UsageError
+from cuidx.follow import Following
 from cuidx.load import Opened, Options, Records
 from cuidx.schema import EVENTS, LEVEL, ROLES, conform
 from cuidx.sources.paths import CONFIG, STDIN, Source, expand
@@ -39,6 +43,7 @@ Where = Sequence[tuple[str, str]] | Mapping[str, str]
 
 def open_case(
     *sources: str | os.PathLike[str],
+    leases: Sequence[str | os.PathLike[str]] = (),
     since: str | None = None,
     until: str | None = None,
     where: Where = (),
@@ -53,8 +58,8 @@ def open_case(
 ) -> Case:
     """A case of SOURCES: files, folders, globs, `-`. Nothing is read before the first question.
 
-    The options are the command line's (INTERFACE, section 2): SINCE and UNTIL are times or words
-    (`-15m`), WHERE columns and values, FIELD roles and paths, PATTERN regular expressions with
+    The options are the command line's (INTERFACE, section 2): LEASES are sources read only for who
+    had which address when. SINCE and UNTIL are times or words (`-15m`), WHERE columns and values, FIELD roles and paths, PATTERN regular expressions with
     roles as group names. CONFIG is a TOML file; without it `cuidx.toml` beside the sources, or
     above them, is taken.
 
@@ -62,7 +67,8 @@ def open_case(
         UsageError: an option that can't work.
         SourceError: a source that isn't there.
     """
-    found = expand(sources)
+    shown = {source.path for source in expand(sources)}
+    found = expand([*sources, *leases])
     path = Path(config) if config is not None else _config_beside(found)
     said = _read_config(path) if path is not None else {}
     patterns = [*said.get("pattern", []), *([pattern] if isinstance(pattern, str) else pattern)]
@@ -78,6 +84,7 @@ def open_case(
     if progress is not None:
         records.progress = progress
     case = Case(records, since=since, until=until, where=where, now=now)
+    case.lease_sources = frozenset(source.path for source in found) - shown
     case.config = None if path is None else _short(path)
     case.zone_said = tz is not None or "tz" in said
     return case
@@ -98,6 +105,7 @@ class Case:
         self._records = records
         self._since, self._until, self._now = since, until, now
         self._where = _pairs(where)
+        self.lease_sources: frozenset[str] = frozenset()  # read for their leases alone
         self.config: str | None = None
         self.zone_said = False
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
@@ -136,6 +144,10 @@ class Case:
         )
         return cls(Records([Source("frame")], Options(), frame=rows), **options)
 
+    # What of standard input has come, and the case of what was read before it.
+    _following: Following | None = None
+    _before: Case
+
     # -- what everything else stands on ----------------------------------------------------
 
     @cached_property
@@ -143,7 +155,7 @@ class Case:
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
             for part in self._records.parts(_WHO_AND_WHEN):
                 if self.reject is not None:
-                    self._pass_rejects(part.source, part.frame)
+                    self._pass_rejects(self._records.opened[part.source].path, part.frame)
                 if self._requests is not None:
                     self._requests.add(part.frame, part.source)
                 yield part.source, part.frame
@@ -169,9 +181,8 @@ class Case:
         summary, found = self._book
         return Timetable(found, lease_book.clock_of(summary))
 
-    def _pass_rejects(self, source: int, frame: pl.DataFrame) -> None:
+    def _pass_rejects(self, path: str, frame: pl.DataFrame) -> None:
         if self.reject is not None and (frame["kind"] == "unreadable").any():
-            path = self._records.opened[source].path
             self.reject(
                 path, frame.filter(pl.col("kind") == "unreadable").select("line", "why", "raw")
             )
@@ -283,50 +294,64 @@ class Case:
 
     # -- what users see --------------------------------------------------------------------
 
-    @cached_property
+    @property
     def accounting(self) -> Accounting:
         """Where every record went, before any filter; of all sources and of each."""
+        return self._counted if self._following is None else _counted_live(self._following)
+
+    @cached_property
+    def _counted(self) -> Accounting:
         summary = self._book[0]
-        return accounting(
-            summary,
-            [
-                (at, one.path, one.format)
-                for at, one in enumerate(self.opened)
-                if one.left_out is None
-            ],
-        )
+        shown = [
+            (at, one.path, one.format)
+            for at, one in enumerate(self.opened)
+            if one.left_out is None and one.path not in self.lease_sources
+        ]
+        if self.lease_sources:
+            places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)
+            groups = summary.groups.filter(pl.col("source").is_in(places.implode()))
+            summary = replace(summary, groups=groups)
+        return accounting(summary, shown)
 
     @property
     def opened(self) -> list[Opened]:
         """What was found out about each source: format, compression, whether it was left out."""
+        if self._following is not None:
+            known = self._before.opened if self.lease_sources else []
+            return [self._following.opened, *known]
         _ = self._raw_summary
         return self._records.opened
 
     @property
     def problems(self) -> list[SourceError]:
         """Sources that were cut off; what could be read of them is in the answers."""
+        if self._following is not None:
+            return self._before.problems
         _ = self._raw_summary
         return self._records.problems
 
     @property
     def warnings(self) -> list[str]:
         """What a reader of the answers should know, sorted."""
-        _ = self._book
-        found = [str(problem).splitlines()[0] for problem in self._records.problems]
+        if self._following is None:
+            _ = self._book
+            groups, zoneless = self._book[0].groups, self._records.zoneless
+            nameless = self.accounting.events and groups["container"].null_count() == len(groups)
+        else:
+            zoneless, nameless = self._following.zoneless, False
+        found = [str(problem).splitlines()[0] for problem in self.problems]
         found += [
             f"{one.path}: left out: {one.left_out}"
-            for one in self._records.opened
+            for one in self.opened
             if one.left_out is not None
         ]
-        if self.accounting.events and self._book[0].groups["container"].null_count() == len(
-            self._book[0].groups
-        ):
+        if nameless:
             found.append(
                 "no line names a container or an address; --pattern or --field can say where one is"
             )
-        if self._records.zoneless and not self.zone_said:
+        if zoneless and not self.zone_said:
             found.append(
-                f"{self._records.zoneless:,} times have no zone and were taken for "
+                f"{zoneless:,} times have no zone and were taken for "
                 f"{self._records.options.tz} (--tz ZONE says otherwise)"
             )
         return sorted(found)
@@ -367,6 +392,8 @@ class Case:
         _ = self._book  # the names of lines that know only an IP are settled there
         for frame in self._enriched(frozenset(ROLES)):
             place = int(frame["place"][0])
+            if sources[place] in self.lease_sources:
+                continue
             rows = frame.filter(pl.col("kind") == "event").with_columns(
                 source=pl.lit(sources[place])
             )
@@ -378,10 +405,53 @@ class Case:
         return pl.concat([ANNOTATED.to_frame(), *self.annotated()])
 
     def annotated(self) -> Iterator[pl.DataFrame]:
-        """The rows of `annotate`, block by block: memory does not grow with them."""
+        """The rows of `annotate`, block by block: memory does not grow with them.
+
+        Standard input alone is read once, and answered as it comes.
+        """
+        shown = {one.path for one in self._records.sources} - self.lease_sources
+        if shown == {STDIN}:
+            yield from self._follow(cast("BinaryIO", sys.stdin.buffer))
+            return
         ties, timetable = self._ties, self._timetable
         for place, rows in self._event_blocks():
             yield annotate(rows, timetable, ties, place)
+
+    def _follow(self, stream: BinaryIO) -> Iterator[pl.DataFrame]:
+        """The events of STREAM, annotated as they come; all else is read before, for leases."""
+        others = [one for one in self._records.sources if one.path != STDIN]
+        records = Records(others, self._records.options)
+        if not others:
+            records = Records([Source("frame")], self._records.options, frame=pl.DataFrame())
+        before = Case(records, since=self._since, until=self._until, where=self._where,
+                      now=self._now)  # fmt: skip
+        before.reject = self.reject
+        live = Live(before._timetable, before._ladder.standing(before._book[0]))
+        self._before, self._following = before, Following(stream, self._records.options)
+        keep = before._filter()
+        for frame in self._following.parts():
+            self._pass_rejects(STDIN, frame)
+            records_ = before._ladder.join(normalise(frame)).with_columns(
+                pl.lit(None, pl.String).alias(name)
+                for name in ("request_id", "trace_id", "lifecycle") if name not in frame.columns
+            ).filter(pl.col("kind").is_in(["event", "evidence"])).with_columns(
+                event=pl.when(pl.col("kind") == "event")
+                .then((pl.col("kind") == "event").cast(pl.Int64).cum_sum() - 1)
+            )  # fmt: skip
+            events = records_.filter(pl.col("kind") == "event").with_columns(source=pl.lit(STDIN))
+            events = conform(_as_events(events), EVENTS, who="events").collect()
+            self._following.tagged += int((events["identity"] == "cuid").sum())
+            rows = live.annotate(records_, events)
+            yield rows if keep is None else rows.filter(events.select(keep).to_series())
+
+    @property
+    def services(self) -> dict[str, str]:
+        """The service of each holder that is known by one."""
+        case = self if self._following is None else self._before
+        return {
+            lease.holder: lease.service
+            for address in case._book[1] for lease in address.leases if lease.service is not None
+        }  # fmt: skip
 
     def lifetimes(self) -> pl.DataFrame:
         """One row for each container: `analyses.lifetimes.LIFETIMES`."""
@@ -441,6 +511,8 @@ class Case:
             columns.setdefault(column, []).append(self._equals(column, value))
         # Two values for one column: either will do. Two columns: both must fit.
         conditions += [pl.any_horizontal(choices) for choices in columns.values()]
+        if not conditions and self.lease_sources:
+            return pl.lit(True)  # all, but not the lines that were read for their leases
         return pl.all_horizontal(conditions) if conditions else None
 
     def _equals(self, column: str, value: str) -> pl.Expr:
@@ -480,6 +552,8 @@ class Case:
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
             want = frozenset(ROLES) if self._where else _WHO_AND_WHEN
             for frame in self._enriched(want):
+                if sources[int(frame["place"][0])] in self.lease_sources:
+                    continue
                 rows = frame.filter(pl.col("kind") == "event").with_columns(
                     source_path=pl.col("place").replace_strict(
                         list(range(len(sources))), sources, return_dtype=pl.String
@@ -513,6 +587,19 @@ def _as_events(frame: pl.DataFrame) -> pl.LazyFrame:
         "time_from": pl.col("time_from").cast(EVENTS["time_from"]),
     }
     return frame.lazy().with_columns(**columns)
+
+
+def _counted_live(following: Following) -> Accounting:
+    kinds, opened = following.kinds, following.opened
+    first, last = following.first_and_last()
+    bins = Bins(
+        records=kinds.total(), events=kinds["event"], fragments=kinds["fragment"],
+        duplicates=kinds["duplicate"], evidence=kinds["evidence"], skipped=kinds["skipped"],
+        blank=kinds["blank"], unreadable=kinds["unreadable"], tagged=following.tagged,
+        untagged=kinds["event"] - following.tagged, first=first, last=last,
+    )  # fmt: skip
+    source = SourceBins(**asdict(bins), path=opened.path, format=opened.format)
+    return Accounting(**asdict(bins), sources=(source,))
 
 
 def _pairs_of(rows: pl.DataFrame) -> pl.DataFrame:

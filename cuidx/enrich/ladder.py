@@ -98,6 +98,10 @@ class Ladder:
             .otherwise("ip_from")
         )
 
+    def standing(self, summary: Summary) -> list[tuple[str, int, str]]:
+        """(ip, ns, holder) of those whose end no evidence knows, when a stream begins."""
+        return []
+
     def _ip_at(self, container: str, at: int | None) -> str:
         known = self.told[container]
         if at is None:
