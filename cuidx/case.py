@@ -59,9 +59,9 @@ def open_case(
     """A case of SOURCES: files, folders, globs, `-`. Nothing is read before the first question.
 
     The options are the command line's (INTERFACE, section 2): LEASES are sources read only for who
-    had which address when. SINCE and UNTIL are times or words (`-15m`), WHERE columns and values, FIELD roles and paths, PATTERN regular expressions with
-    roles as group names. CONFIG is a TOML file; without it `cuidx.toml` beside the sources, or
-    above them, is taken.
+    had which address when, SINCE and UNTIL times or words (`-15m`), WHERE columns and values, FIELD
+    roles and paths, PATTERN regular expressions with roles as group names. CONFIG is a TOML file;
+    without it `cuidx.toml` beside the sources, or above them, is taken.
 
     Raises:
         UsageError: an option that can't work.
