@@ -37,6 +37,8 @@ from cuidx.sources.paths import CONFIG, STDIN, Source, expand
 _WHO_AND_WHEN: Final = frozenset(ROLES) - {
     "message", "host_ip", "source_ip", "destination_ip", "forwarded_ip",
 }  # fmt: skip
+# Annotated events take many times the room of their lines.
+_SMALL: Final = 4 << 20
 _CONFIG_KEYS: Final = {"field", "pattern", "tz", "input_format"}
 Where = Sequence[tuple[str, str]] | Mapping[str, str]
 
@@ -413,6 +415,7 @@ class Case:
         if shown == {STDIN}:
             yield from self._follow(cast("BinaryIO", sys.stdin.buffer))
             return
+        self._records.block = _SMALL
         ties, timetable = self._ties, self._timetable
         for place, rows in self._event_blocks():
             yield annotate(rows, timetable, ties, place)

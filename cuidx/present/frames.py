@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cuidx.present import cells
 from cuidx.present.emit import dumps, emit, version
-from cuidx.present.escape import json_safe, visible
+from cuidx.present.escape import UNSAFE, json_safe, visible
 from cuidx.present.form import Form
 from cuidx.present.output import is_stdout, opened
 from cuidx.present.result import Result
@@ -51,7 +51,7 @@ def emit_frames(
         gathered = [row for frame in frames for row in rows(frame)]
         emit(replace(result, rows=gathered), form, output=output, color=color)
         return
-    pieces: Iterator[str]
+    pieces: Iterator[bytes]
     with opened(output) as file:
         match form:
             case Form.jsonl:
@@ -59,7 +59,7 @@ def emit_frames(
             case Form.json:
                 pieces = _json(result, frames)
             case Form.csv if to_terminal:
-                pieces = map(visible_lines, _csv(frames, result))
+                pieces = map(_visible, _csv(frames, result))
             case Form.csv:
                 pieces = _csv(frames, result)
             case Form.parquet:
@@ -67,20 +67,38 @@ def emit_frames(
                 return
             case _:
                 each = (row for frame in frames for row in rows(frame))
-                pieces = draw(each, width or cells.terminal_width(), color)
+                text = draw(each, width or cells.terminal_width(), color)
+                pieces = (piece.encode() for piece in text)
         for piece in pieces:
-            file.write(piece.encode("utf-8", "backslashreplace"))
+            file.write(piece)
             file.flush()
 
 
-def visible_lines(text: str) -> str:
-    """TEXT with its line ends, and all else that a terminal would obey made visible."""
-    return "".join(visible(line[:-2]) + "\r\n" for line in text.splitlines(keepends=True))
+def _visible(data: bytes) -> bytes:
+    """CSV with all that a terminal would obey made visible, but for its line ends."""
+    lines = data.decode().split("\r\n")
+    return "\r\n".join(map(visible, lines)).encode()
 
 
-def _lines(frame: pl.DataFrame) -> str:
-    """FRAME's rows as JSON lines."""
-    return json_safe(_texts(frame).write_ndjson())
+def _lines(frame: pl.DataFrame) -> bytes:
+    """FRAME's rows as JSON lines, with what is not to be written as it is escaped."""
+    import polars as pl
+
+    lines = _texts(frame).select(pl.struct(pl.all()).struct.json_encode()).to_series()
+    data = _written(lines.to_frame(), quote_style="never")
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    hostile = lines.str.contains(UNSAFE).arg_true()
+    if hostile.is_empty():
+        return data
+    safe = [json_safe(line) for line in lines.gather(hostile).to_list()]
+    return _written(lines.scatter(hostile, safe).to_frame(), quote_style="never")
+
+
+def _written(frame: pl.DataFrame, **how: Any) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_csv(buffer, include_header=False, **how)
+    return buffer.getvalue()
 
 
 def _texts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -96,24 +114,24 @@ def _texts(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _json(result: Result, frames: Frames) -> Iterator[str]:
+def _json(result: Result, frames: Frames) -> Iterator[bytes]:
     """One object; what was counted comes after the rows, when the last one is out."""
     head: dict[str, object] = {"cuidx": version(), "command": result.command}
-    yield dumps(head)[:-1] + f', "{result.rows_name}": ['
-    between = "\n "
+    yield (dumps(head)[:-1] + f', "{result.rows_name}": [').encode()
+    between = b"\n "
     for frame in frames:
         if len(frame):
-            yield between + _lines(frame).rstrip("\n").replace("\n", ",\n ")
-            between = ",\n "
+            yield between + _lines(frame).rstrip(b"\n").replace(b"\n", b",\n ")
+            between = b",\n "
     rest = {"accounting": result.accounting, "warnings": list(result.warnings)}
-    yield ("]" if between == "\n " else "\n]") + ", " + dumps(rest)[1:] + "\n"
+    yield (("]" if between == b"\n " else "\n]") + ", " + dumps(rest)[1:] + "\n").encode()
 
 
-def _csv(frames: Frames, result: Result) -> Iterator[str]:
+def _csv(frames: Frames, result: Result) -> Iterator[bytes]:
     """Lists and objects as JSON in their cell."""
     import polars as pl
 
-    yield ",".join(result.names()) + "\r\n"
+    yield (",".join(result.names()) + "\r\n").encode()
     for frame in frames:
         nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
         flat = _texts(frame).with_columns(
@@ -121,7 +139,7 @@ def _csv(frames: Frames, result: Result) -> Iterator[str]:
             .str.strip_prefix(f'{{"{name}":').str.strip_suffix("}").alias(name)
             for name in nested
         )  # fmt: skip
-        yield flat.write_csv(include_header=False, line_terminator="\r\n")
+        yield _written(flat, line_terminator="\r\n")
 
 
 def _parquet(frames: Frames, file: IO[bytes]) -> None:
