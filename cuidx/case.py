@@ -429,7 +429,7 @@ class Case:
         before = Case(records, since=self._since, until=self._until, where=self._where,
                       now=self._now)  # fmt: skip
         before.reject = self.reject
-        live = Live(before._timetable, before._ladder.standing(before._book[0]))
+        live = Live(before._timetable, before._ladder.standing(*before._book))
         self._before, self._following = before, Following(stream, self._records.options)
         keep = before._filter()
         for frame in self._following.parts():
