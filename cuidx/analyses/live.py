@@ -31,6 +31,7 @@ class _Address:
 
     since: list[int] = field(default_factory=list)
     names: list[str | None] = field(default_factory=list)
+    last: int | None = None  # when the latest of them was seen on the stream itself
     shared: bool = False  # someone came back after another: they have it together
 
     def at(self, when: int | None) -> str | None:
@@ -48,8 +49,13 @@ class Live:
         self._addresses: dict[str, _Address] = {}
         self._pods: dict[str, tuple[str, str]] = {}  # pod_key: (its container, the Pod's name)
         self._requests: OrderedDict[tuple[int, str], set[str]] = OrderedDict()
+        self._ends: dict[tuple[str, str], int] = {}
+        for lease in timetable.leases:
+            key = (lease.ip, lease.holder)
+            self._ends[key] = max(lease.last, self._ends.get(key, lease.last))
         for ip, since, name in standing:
             self._seen(ip, since, name)
+            self._addresses[ip].last = None
 
     def annotate(self, records: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
         """EVENTS (as schema.EVENTS) as ANNOTATED: same rows, same order.
@@ -94,6 +100,7 @@ class Live:
 
     def _seen(self, ip: str, at: int | None, name: str | None) -> None:
         address = self._addresses.setdefault(ip, _Address())
+        address.last = at
         if address.names and address.names[-1] == name:
             return
         since = address.since[-1] if address.since else _STARTS
@@ -116,6 +123,16 @@ class Live:
                 address.names = [joint if known == first else known for known in address.names]
         return joint
 
+    def _keeps(self, ip: str, address: _Address, at: int | None) -> str | None:
+        """Who has the address by what the stream has shown, unless its end is known."""
+        name = address.at(at)
+        end = None if name is None else self._ends.get((ip, name))
+        if end is not None and at is not None and address.last is not None:
+            # What was read before covers all that the stream has shown of it: that knows better.
+            ended = address.last <= end + SECOND < at
+            return None if ended else name
+        return name
+
     def _said(self, mention: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
         ip, clock = mention["ip"], mention.pop("clock")
         address = self._addresses.get(ip)
@@ -126,7 +143,7 @@ class Live:
             verdict, name, by = "resolved", self._timetable.names[clock], "time"
         elif clock == AMBIGUOUS or (address is not None and address.shared):
             verdict = "ambiguous"
-        elif address is not None and (name := address.at(record["at"])) is not None:
+        elif address is not None and (name := self._keeps(ip, address, record["at"])) is not None:
             verdict, by = "resolved", "stream"
         if mention["role"] != "own" and record["request"] is not None:
             took_part = self._requests.get((record["request"], ip), set())

@@ -111,7 +111,9 @@ class Session:
                 frames(),
                 form,
                 rows=json_rows,
-                draw=lambda each, width, color: annotated.draw(each, case.services, width, color),
+                draw=lambda each, width, color: annotated.draw(
+                    each, lambda: case.services, width, color
+                ),
                 output=self.output,
                 color=False if self.no_color else None,
             )

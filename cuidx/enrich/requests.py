@@ -24,9 +24,10 @@ _WHO: Final = tuple(name for name in TEXTS if name not in ("node", "level", "svc
 
 
 def request_hash() -> pl.Expr:
-    """The request id of a row, as a number: request_id, else trace_id; no case, no dashes."""
+    """A row's request_id, else trace_id, as a number or null; without its case and dashes."""
     either = pl.coalesce("request_id", "trace_id")
-    return either.str.to_lowercase().str.replace_all("-", "", literal=True).hash(0)
+    number = either.str.to_lowercase().str.replace_all("-", "", literal=True).hash(0)
+    return pl.when(either.is_not_null()).then(number)  # null has a hash, too
 
 
 class Requests:

@@ -8,7 +8,7 @@ TIME         SERVICE CONTAINER MESSAGE
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cuidx.present.cells import cells, clip, pad, painter, text
@@ -22,20 +22,24 @@ _STYLES: Final = {"ERROR": "red", "CRITICAL": "red", "ALERT": "red", "FATAL": "r
 
 
 def draw(
-    rows: Iterator[dict[str, Any]], services: Mapping[str, str], width: int, color: bool
+    rows: Iterator[dict[str, Any]],
+    known: Callable[[], Mapping[str, str]],
+    width: int,
+    color: bool,
 ) -> Iterator[str]:
     """ROWS (of `annotate`) as text, one event a piece, lines of at most WIDTH columns.
 
-    SERVICES has the service of each holder that is known by one. An own address is not shown: it
-    is that of the container before the message.
+    KNOWN gives the service of each holder that is known by one, once the first row is there. An
+    own address is not shown: it is that of the container before the message.
     """
     paint = painter(color)
     named = 9 if width < 100 else 13
     indent = 12 + 1 + _SERVICE + 1 + named + 1
     room = max(width - indent, 20)
     head = f"{'TIME':12} {'SERVICE':{_SERVICE}} {'CONTAINER':{named}} MESSAGE"
-    day = ""
+    day, services = "", dict[str, str]()
     for row in rows:
+        services = services or dict(known())
         time = row["time"] or ""
         lines = []
         if head:
