@@ -17,9 +17,8 @@ __all__ = ["BY_NAME", "FORMATS", "Block", "Detected", "Example", "Format", "Read
            "detect", "named"]  # fmt: skip
 
 # The order decides nothing: a general format caps its own answer.
-FORMATS: Final[tuple[Format, ...]] = (
-    cri, elasticdump, fluentd_es, jsonl_flat, k8s_events, k8s_pods, rawtext,
-)  # fmt: skip
+FORMATS: Final[tuple[Format, ...]] = (cri, elasticdump, fluentd_es, jsonl_flat, k8s_events,
+                                      k8s_pods, rawtext)  # fmt: skip
 BY_NAME: Final[dict[str, Format]] = {format_.NAME: format_ for format_ in FORMATS}
 
 _SAMPLE_LINES: Final = 1000
