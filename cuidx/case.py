@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from cuidx import times
-from cuidx.analyses.accounting import Accounting, accounting
+from cuidx.analyses.accounting import Accounting, Bins, SourceBins, accounting
+from cuidx.analyses.annotate import ANNOTATED, annotate
 from cuidx.analyses.lifetimes import lifetimes
+from cuidx.analyses.live import Live
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.enrich import leases as lease_book
+from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import address, normalise
 from cuidx.enrich.ladder import Holders, Ladder
+from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import PAIRS, Summary, request_key
 from cuidx.errors import SourceError, UsageError
+from cuidx.follow import Following
 from cuidx.load import Opened, Options, Records
 from cuidx.schema import EVENTS, LEVEL, ROLES, conform
 from cuidx.sources.paths import CONFIG, STDIN, Source, expand
@@ -30,12 +37,15 @@ from cuidx.sources.paths import CONFIG, STDIN, Source, expand
 _WHO_AND_WHEN: Final = frozenset(ROLES) - {
     "message", "host_ip", "source_ip", "destination_ip", "forwarded_ip",
 }  # fmt: skip
+# Annotated events take many times the room of their lines.
+_SMALL: Final = 4 << 20
 _CONFIG_KEYS: Final = {"field", "pattern", "tz", "input_format"}
 Where = Sequence[tuple[str, str]] | Mapping[str, str]
 
 
 def open_case(
     *sources: str | os.PathLike[str],
+    leases: Sequence[str | os.PathLike[str]] = (),
     since: str | None = None,
     until: str | None = None,
     where: Where = (),
@@ -50,16 +60,17 @@ def open_case(
 ) -> Case:
     """A case of SOURCES: files, folders, globs, `-`. Nothing is read before the first question.
 
-    The options are the command line's (INTERFACE, section 2): SINCE and UNTIL are times or words
-    (`-15m`), WHERE columns and values, FIELD roles and paths, PATTERN regular expressions with
-    roles as group names. CONFIG is a TOML file; without it `cuidx.toml` beside the sources, or
-    above them, is taken.
+    The options are the command line's (INTERFACE, section 2): LEASES are sources read only for who
+    had which address when, SINCE and UNTIL times or words (`-15m`), WHERE columns and values, FIELD
+    roles and paths, PATTERN regular expressions with roles as group names. CONFIG is a TOML file;
+    without it `cuidx.toml` beside the sources, or above them, is taken.
 
     Raises:
         UsageError: an option that can't work.
         SourceError: a source that isn't there.
     """
-    found = expand(sources)
+    shown = {source.path for source in expand(sources)}
+    found = expand([*sources, *leases])
     path = Path(config) if config is not None else _config_beside(found)
     said = _read_config(path) if path is not None else {}
     patterns = [*said.get("pattern", []), *([pattern] if isinstance(pattern, str) else pattern)]
@@ -75,6 +86,7 @@ def open_case(
     if progress is not None:
         records.progress = progress
     case = Case(records, since=since, until=until, where=where, now=now)
+    case.lease_sources = frozenset(source.path for source in found) - shown
     case.config = None if path is None else _short(path)
     case.zone_said = tz is not None or "tz" in said
     return case
@@ -95,6 +107,7 @@ class Case:
         self._records = records
         self._since, self._until, self._now = since, until, now
         self._where = _pairs(where)
+        self.lease_sources: frozenset[str] = frozenset()  # read for their leases alone
         self.config: str | None = None
         self.zone_said = False
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
@@ -133,6 +146,10 @@ class Case:
         )
         return cls(Records([Source("frame")], Options(), frame=rows), **options)
 
+    # What of standard input has come, and the case of what was read before it.
+    _following: Following | None = None
+    _before: Case
+
     # -- what everything else stands on ----------------------------------------------------
 
     @cached_property
@@ -140,14 +157,34 @@ class Case:
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
             for part in self._records.parts(_WHO_AND_WHEN):
                 if self.reject is not None:
-                    self._pass_rejects(part.source, part.frame)
+                    self._pass_rejects(self._records.opened[part.source].path, part.frame)
+                if self._requests is not None:
+                    self._requests.add(part.frame, part.source)
                 yield part.source, part.frame
 
         return Summary.of(parts())
 
-    def _pass_rejects(self, source: int, frame: pl.DataFrame) -> None:
+    # Who took part in which request; only `annotate` asks for it, and only then it is kept.
+    _requests: Requests | None = None
+
+    @cached_property
+    def _ties(self) -> Ties:
+        if self._requests is None:
+            self._requests = Requests()
+            if "_raw_summary" in self.__dict__:  # read before anyone asked for requests
+                for part in self._records.parts(_WHO_AND_WHEN):
+                    self._requests.add(part.frame, part.source)
+        _ = self._book
+        requests, self._requests = self._requests, None
+        return requests.ties(self._timetable, self._ladder.names)
+
+    @cached_property
+    def _timetable(self) -> Timetable:
+        summary, found = self._book
+        return Timetable(found, lease_book.clock_of(summary))
+
+    def _pass_rejects(self, path: str, frame: pl.DataFrame) -> None:
         if self.reject is not None and (frame["kind"] == "unreadable").any():
-            path = self._records.opened[source].path
             self.reject(
                 path, frame.filter(pl.col("kind") == "unreadable").select("line", "why", "raw")
             )
@@ -259,50 +296,64 @@ class Case:
 
     # -- what users see --------------------------------------------------------------------
 
-    @cached_property
+    @property
     def accounting(self) -> Accounting:
         """Where every record went, before any filter; of all sources and of each."""
+        return self._counted if self._following is None else _counted_live(self._following)
+
+    @cached_property
+    def _counted(self) -> Accounting:
         summary = self._book[0]
-        return accounting(
-            summary,
-            [
-                (at, one.path, one.format)
-                for at, one in enumerate(self.opened)
-                if one.left_out is None
-            ],
-        )
+        shown = [
+            (at, one.path, one.format)
+            for at, one in enumerate(self.opened)
+            if one.left_out is None and one.path not in self.lease_sources
+        ]
+        if self.lease_sources:
+            places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)
+            groups = summary.groups.filter(pl.col("source").is_in(places.implode()))
+            summary = replace(summary, groups=groups)
+        return accounting(summary, shown)
 
     @property
     def opened(self) -> list[Opened]:
         """What was found out about each source: format, compression, whether it was left out."""
+        if self._following is not None:
+            known = self._before.opened if self.lease_sources else []
+            return [self._following.opened, *known]
         _ = self._raw_summary
         return self._records.opened
 
     @property
     def problems(self) -> list[SourceError]:
         """Sources that were cut off; what could be read of them is in the answers."""
+        if self._following is not None:
+            return self._before.problems
         _ = self._raw_summary
         return self._records.problems
 
     @property
     def warnings(self) -> list[str]:
         """What a reader of the answers should know, sorted."""
-        _ = self._book
-        found = [str(problem).splitlines()[0] for problem in self._records.problems]
+        if self._following is None:
+            _ = self._book
+            groups, zoneless = self._book[0].groups, self._records.zoneless
+            nameless = self.accounting.events and groups["container"].null_count() == len(groups)
+        else:
+            zoneless, nameless = self._following.zoneless, False
+        found = [str(problem).splitlines()[0] for problem in self.problems]
         found += [
             f"{one.path}: left out: {one.left_out}"
-            for one in self._records.opened
+            for one in self.opened
             if one.left_out is not None
         ]
-        if self.accounting.events and self._book[0].groups["container"].null_count() == len(
-            self._book[0].groups
-        ):
+        if nameless:
             found.append(
                 "no line names a container or an address; --pattern or --field can say where one is"
             )
-        if self._records.zoneless and not self.zone_said:
+        if zoneless and not self.zone_said:
             found.append(
-                f"{self._records.zoneless:,} times have no zone and were taken for "
+                f"{zoneless:,} times have no zone and were taken for "
                 f"{self._records.options.tz} (--tz ZONE says otherwise)"
             )
         return sorted(found)
@@ -313,9 +364,7 @@ class Case:
 
         Read anew each time it is collected, in bounded memory.
         """
-        sources = [one.path for one in self.opened]
-        keep = self._filter()
-        _ = self._book  # the names of lines that know only an IP are settled there
+        _ = self._book  # so that what is wrong with the sources is said here
 
         def read(
             with_columns: list[str] | None,
@@ -325,17 +374,8 @@ class Case:
         ) -> Iterator[pl.DataFrame]:
             del batch_size
             left = n_rows
-            for frame in self._enriched(frozenset(ROLES)):
-                rows = frame.filter(pl.col("kind") == "event").with_columns(
-                    source=pl.col("place").replace_strict(
-                        list(range(len(sources))), sources, return_dtype=pl.String
-                    )
-                )
-                rows = conform(_as_events(rows), EVENTS, who="events").collect()
-                if keep is not None:
-                    rows = rows.filter(keep)
-                if predicate is not None:
-                    rows = rows.filter(predicate)
+            for _, block in self._event_blocks():
+                rows = block if predicate is None else block.filter(predicate)
                 if with_columns is not None:
                     rows = rows.select(with_columns)
                 if left is not None:
@@ -346,6 +386,75 @@ class Case:
                     return
 
         return register_io_source(read, schema=EVENTS)
+
+    def _event_blocks(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """(source, events as EVENTS that the filters leave), in order, block by block."""
+        sources = [one.path for one in self.opened]
+        keep = self._filter()
+        _ = self._book  # the names of lines that know only an IP are settled there
+        for frame in self._enriched(frozenset(ROLES)):
+            place = int(frame["place"][0])
+            if sources[place] in self.lease_sources:
+                continue
+            rows = frame.filter(pl.col("kind") == "event").with_columns(
+                source=pl.lit(sources[place])
+            )
+            rows = conform(_as_events(rows), EVENTS, who="events").collect()
+            yield place, rows if keep is None else rows.filter(keep)
+
+    def annotate(self) -> pl.DataFrame:
+        """Every event with each mentioned IP resolved: `analyses.annotate.ANNOTATED`."""
+        return pl.concat([ANNOTATED.to_frame(), *self.annotated()])
+
+    def annotated(self) -> Iterator[pl.DataFrame]:
+        """The rows of `annotate`, block by block: memory does not grow with them.
+
+        Standard input alone is read once, and answered as it comes.
+        """
+        shown = {one.path for one in self._records.sources} - self.lease_sources
+        if shown == {STDIN}:
+            yield from self._follow(cast("BinaryIO", sys.stdin.buffer))
+            return
+        self._records.block = _SMALL
+        ties, timetable = self._ties, self._timetable
+        for place, rows in self._event_blocks():
+            yield annotate(rows, timetable, ties, place)
+
+    def _follow(self, stream: BinaryIO) -> Iterator[pl.DataFrame]:
+        """The events of STREAM, annotated as they come; all else is read before, for leases."""
+        others = [one for one in self._records.sources if one.path != STDIN]
+        records = Records(others, self._records.options)
+        if not others:
+            records = Records([Source("frame")], self._records.options, frame=pl.DataFrame())
+        before = Case(records, since=self._since, until=self._until, where=self._where,
+                      now=self._now)  # fmt: skip
+        before.reject = self.reject
+        live = Live(before._timetable, before._ladder.standing(*before._book))
+        self._before, self._following = before, Following(stream, self._records.options)
+        keep = before._filter()
+        for frame in self._following.parts():
+            self._pass_rejects(STDIN, frame)
+            records_ = before._ladder.join(normalise(frame)).with_columns(
+                pl.lit(None, pl.String).alias(name)
+                for name in ("request_id", "trace_id", "lifecycle") if name not in frame.columns
+            ).filter(pl.col("kind").is_in(["event", "evidence"])).with_columns(
+                event=pl.when(pl.col("kind") == "event")
+                .then((pl.col("kind") == "event").cast(pl.Int64).cum_sum() - 1)
+            )  # fmt: skip
+            events = records_.filter(pl.col("kind") == "event").with_columns(source=pl.lit(STDIN))
+            events = conform(_as_events(events), EVENTS, who="events").collect()
+            self._following.tagged += int((events["identity"] == "cuid").sum())
+            rows = live.annotate(records_, events)
+            yield rows if keep is None else rows.filter(events.select(keep).to_series())
+
+    @property
+    def services(self) -> dict[str, str]:
+        """The service of each holder that is known by one."""
+        case = self if self._following is None else self._before
+        return {
+            lease.holder: lease.service
+            for address in case._book[1] for lease in address.leases if lease.service is not None
+        }  # fmt: skip
 
     def lifetimes(self) -> pl.DataFrame:
         """One row for each container: `analyses.lifetimes.LIFETIMES`."""
@@ -405,6 +514,8 @@ class Case:
             columns.setdefault(column, []).append(self._equals(column, value))
         # Two values for one column: either will do. Two columns: both must fit.
         conditions += [pl.any_horizontal(choices) for choices in columns.values()]
+        if not conditions and self.lease_sources:
+            return pl.lit(True)  # all, but not the lines that were read for their leases
         return pl.all_horizontal(conditions) if conditions else None
 
     def _equals(self, column: str, value: str) -> pl.Expr:
@@ -444,6 +555,8 @@ class Case:
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
             want = frozenset(ROLES) if self._where else _WHO_AND_WHEN
             for frame in self._enriched(want):
+                if sources[int(frame["place"][0])] in self.lease_sources:
+                    continue
                 rows = frame.filter(pl.col("kind") == "event").with_columns(
                     source_path=pl.col("place").replace_strict(
                         list(range(len(sources))), sources, return_dtype=pl.String
@@ -477,6 +590,19 @@ def _as_events(frame: pl.DataFrame) -> pl.LazyFrame:
         "time_from": pl.col("time_from").cast(EVENTS["time_from"]),
     }
     return frame.lazy().with_columns(**columns)
+
+
+def _counted_live(following: Following) -> Accounting:
+    kinds, opened = following.kinds, following.opened
+    first, last = following.first_and_last()
+    bins = Bins(
+        records=kinds.total(), events=kinds["event"], fragments=kinds["fragment"],
+        duplicates=kinds["duplicate"], evidence=kinds["evidence"], skipped=kinds["skipped"],
+        blank=kinds["blank"], unreadable=kinds["unreadable"], tagged=following.tagged,
+        untagged=kinds["event"] - following.tagged, first=first, last=last,
+    )  # fmt: skip
+    source = SourceBins(**asdict(bins), path=opened.path, format=opened.format)
+    return Accounting(**asdict(bins), sources=(source,))
 
 
 def _pairs_of(rows: pl.DataFrame) -> pl.DataFrame:

@@ -168,6 +168,7 @@ class Records:
     options: Options = field(default_factory=Options)
     frame: pl.DataFrame | None = None
     progress: Callable[[str, int], None] = lambda path, count: None
+    block: int | None = None  # bytes parsed at once, where not as usual
 
     def __post_init__(self) -> None:
         self.opened = [Opened(source.path) for source in self.sources]
@@ -319,9 +320,10 @@ class Records:
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
             parse = partial(_parse, found.format, reading, self.options.tz)
+            size = {} if self.block is None else {"size": self.block}
             first = True
             if limit is not None and found.format.cut is whole_lines:
-                for start, length in spans(source.path, bom, limit):
+                for start, length in spans(source.path, bom, limit, **size):
                     self.progress(source.path, length)
                     yield _Task(
                         at, first, partial(_read_and_parse, source.path, start, length, parse)
@@ -337,6 +339,7 @@ class Records:
                 broken=broken,
                 limit=limit,
                 seen=partial(self.progress, source.path),
+                **size,
             )
             try:
                 for data in cut:

@@ -19,7 +19,7 @@ ROOT = Path(cuidx.__file__).parent
 # what it gives, `case` above `present` because a Case shows itself.
 RANKS = (
     *("errors", "suffix", "tagger", "schema", "times", "sources", "formats", "enrich", "load"),
-    *("analyses", "present", "case", "cli"),
+    *("follow", "analyses", "present", "case", "cli"),
 )
 FACADE = {"__init__.py", "__main__.py"}  # of the package itself: they lead to `case` and `cli`
 MODULES = sorted(path for path in ROOT.rglob("*.py") if str(path.relative_to(ROOT)) not in FACADE)

@@ -48,6 +48,11 @@ Zone = Annotated[
     typer.Option("--tz", metavar="ZONE", rich_help_panel=_READ,
                  help="Zone of times that carry none (default UTC, and said so)."),
 ]  # fmt: skip
+Leases = Annotated[
+    list[str] | None,
+    typer.Option("--leases", metavar="SOURCE", rich_help_panel=_READ,
+                 help="Read first, only for who had which address when: any SOURCE. Repeatable."),
+]  # fmt: skip
 Since = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", rich_help_panel=_PICK,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from cuidx.present import Form, Result, emit
 from cuidx.present import accounting as accounting_line
 from cuidx.present.escape import visible
 from cuidx.present.flat import LAYOUTS, Rows, laid_out
-from cuidx.present.output import check
+from cuidx.present.output import check, is_stdout
 from cuidx.present.output import opened as open_output
 from cuidx.present.progress import progress
 
@@ -47,6 +47,7 @@ class Session:
     verbose: bool = False
     quiet: bool = False
     no_color: bool = False
+    leases: list[str] | None = None
 
     def answer(
         self,
@@ -60,35 +61,11 @@ class Session:
         NOTHING says of the table whether it means that nothing matches (exit 1); by default that
         is an empty table where a filter was set.
         """
-        from cuidx.case import open_case
         from cuidx.cli.rows import json_rows
-        from cuidx.errors import UsageError
 
-        form = form_of(self.form, self.output)
-        if form is Form.parquet and self.output is None:
-            raise UsageError("-f parquet needs a file to write to", do="add -o PATH.parquet")
-        check(self.output)
+        form = self._form()
         with ExitStack() as stack:
-            meter = stack.enter_context(progress(_size(self.sources), quiet=self.quiet))
-            case = open_case(
-                *self.sources,
-                since=self.since,
-                until=self.until,
-                where=pairs(self.where, "--where"),
-                field=pairs(self.field, "--field"),
-                pattern=self.pattern or [],
-                config=self.config,
-                input_format=self.input_format,
-                tz=self.tz,
-                now=self.now,
-                exact=self.exact,
-                progress=lambda path, count: meter.advance(count, path),
-            )
-            if case.config is not None and not self.quiet:
-                print(f"config: {visible(case.config)}", file=sys.stderr)
-            if self.rejects is not None:
-                target = stack.enter_context(open_output(self.rejects))
-                case.reject = _reject_to(target)
+            case = self._case(stack)
             table = question(case)
             counted = case.accounting
             warnings = case.warnings
@@ -103,13 +80,95 @@ class Session:
         emit(result, form, output=self.output, color=False if self.no_color else None)
         sys.stdout.flush()
         self._say(case, result)
+        empty = table.is_empty() and bool(self.since or self.until or self.where)
+        return self._code(case, empty if nothing is None else nothing(table))
+
+    def pour(
+        self, command: str, rows: str, question: Callable[[Case], Iterator[pl.DataFrame]]
+    ) -> int:
+        """Ask QUESTION, write its frames as ROWS while they come, and give the exit code."""
+        from cuidx.analyses.annotate import ANNOTATED
+        from cuidx.cli.rows import json_rows
+        from cuidx.present import annotated
+        from cuidx.present.frames import emit_frames
+
+        form = self._form()
+        count = 0
+        with ExitStack() as stack:
+            case = self._case(stack, passes=2)
+            result = Result(command, rows, [], {}, [], extra={}, columns=list(ANNOTATED))
+
+            def frames() -> Iterator[pl.DataFrame]:
+                nonlocal count
+                for frame in question(case):
+                    count += len(frame)
+                    yield frame
+                result.accounting.update(case.accounting.as_json())
+                result.warnings.extend(case.warnings)
+
+            emit_frames(
+                result,
+                frames(),
+                form,
+                rows=json_rows,
+                draw=lambda each, width, color: annotated.draw(
+                    each, lambda: case.services, width, color
+                ),
+                output=self.output,
+                color=False if self.no_color else None,
+            )
+        sys.stdout.flush()
+        self._say(case, result)
+        return self._code(case, not count and bool(self.since or self.until or self.where))
+
+    def _form(self) -> Form:
+        from cuidx.errors import UsageError
+
+        form = form_of(self.form, self.output)
+        if form is Form.parquet and self.output is None:
+            raise UsageError("-f parquet needs a file to write to", do="add -o PATH.parquet")
+        check(self.output)
+        return form
+
+    def _case(self, stack: ExitStack, passes: int = 1) -> Case:
+        """The case, with what reading it needs set up on STACK: a progress bar, the rejects.
+
+        Of two PASSES the second writes as it reads: then no bar may come between the lines.
+        """
+        from cuidx.case import open_case
+
+        sources = [*self.sources, *(self.leases or [])]
+        size = _size(sources)
+        silent = self.quiet or (passes > 1 and is_stdout(self.output) and sys.stdout.isatty())
+        meter = stack.enter_context(progress(size and size * passes, quiet=silent))
+        case = open_case(
+            *self.sources,
+            leases=self.leases or [],
+            since=self.since,
+            until=self.until,
+            where=pairs(self.where, "--where"),
+            field=pairs(self.field, "--field"),
+            pattern=self.pattern or [],
+            config=self.config,
+            input_format=self.input_format,
+            tz=self.tz,
+            now=self.now,
+            exact=self.exact,
+            progress=lambda path, count: meter.advance(count, path),
+        )
+        if case.config is not None and not self.quiet:
+            print(f"config: {visible(case.config)}", file=sys.stderr)
+        if self.rejects is not None:
+            target = stack.enter_context(open_output(self.rejects))
+            case.reject = _reject_to(target)
+        return case
+
+    def _code(self, case: Case, nothing: bool) -> int:
         if case.problems:
             return 3
-        if self.strict and counted.unreadable:
+        if self.strict and case.accounting.unreadable:
             return 4
-        if nothing is not None:
-            return int(nothing(table))
-        return int(table.is_empty() and bool(self.since or self.until or self.where))
+        return int(nothing)
 
     def _say(self, case: Case, result: Result) -> None:
         if not self.quiet:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import Final
 
 import polars as pl
 
@@ -48,10 +49,16 @@ class Ladder:
         rows = evidence.filter(pl.col("ip").is_not_null()).select(
             "container", pl.col("time").cast(pl.Int64), "ip"
         )
-        for container, at, ip in rows.sort("time", nulls_last=False).iter_rows():
-            known = told.setdefault(container, [])
-            if not known or known[-1][1] != ip:
-                known.append((at, ip))
+        pods = _pod_objects(summary.evidence).filter(pl.col("ip").is_not_null())
+        if pods.height:
+            # A Pod keeps its address: what its object says holds for all its containers.
+            members = _members(summary.groups).select("pod_uid", "container").unique()
+            known = pods.select("pod_uid", pl.col("time").cast(pl.Int64), "ip")
+            rows = pl.concat([rows, known.join(members, on="pod_uid").select(rows.columns)])
+        for container, at, ip in rows.sort("time", "ip", nulls_last=False).iter_rows():
+            known_ips = told.setdefault(names.get(container, container), [])
+            if not known_ips or known_ips[-1][1] != ip:
+                known_ips.append((at, ip))
         return cls(names, told)
 
     def moves(self) -> list[str]:
@@ -98,6 +105,22 @@ class Ladder:
             .otherwise("ip_from")
         )
 
+    def standing(self, summary: Summary, addresses: list[Address]) -> list[tuple[str, int, str]]:
+        """(ip, ns, holder) of the Pods of which an object says that they have their address."""
+        leases = {address.ip: address.leases for address in addresses}
+        rows = _pod_objects(summary.evidence).filter(
+            pl.col("ip").is_not_null() & pl.col("time").is_not_null()
+        ).select("container", "ip", pl.col("time").cast(pl.Int64))  # fmt: skip
+        return sorted(
+            {
+                (ip, at, lease.holder)
+                for container, ip, at in rows.iter_rows()
+                for lease in leases.get(ip, ())
+                if container in lease.containers and lease.first <= at <= lease.last
+            },
+            key=lambda known: known[1],
+        )
+
     def _ip_at(self, container: str, at: int | None) -> str:
         known = self.told[container]
         if at is None:
@@ -112,7 +135,52 @@ class Ladder:
             names = pl.col("container").cast(pl.String).replace(self.names)
             pairs = pairs.with_columns(names.cast(pairs.schema["container"]))
         groups = self.join(summary.groups).drop("ip_from")
-        return Summary(groups, pairs, summary.evidence)
+        return Summary(groups, pairs, _given(summary.evidence, groups))
+
+
+def _pod_objects(evidence: pl.DataFrame) -> pl.DataFrame:
+    """The records that speak of a Pod as a whole: its object, not a start or stop in it."""
+    return evidence.filter(_IS_POD)
+
+
+_IS_POD: Final = (
+    pl.col("pod_uid").is_not_null() & pl.col("cuid").is_null() & pl.col("lifecycle").is_null()
+)
+
+
+def _members(groups: pl.DataFrame) -> pl.DataFrame:
+    """The groups of lines that name a Pod by its uid, and a container."""
+    return groups.filter(
+        (pl.col("kind") == "event") & pl.col("pod_uid").is_not_null()
+        & pl.col("container").is_not_null()
+    )  # fmt: skip
+
+
+def _given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE in which a Pod's object speaks for the containers that lines know of the Pod.
+
+    Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then.
+    """
+    members = (
+        _members(groups)
+        .group_by("pod_uid", "container_name", "container", "identity")
+        .agg(pl.col("first").min())
+        .drop_nulls("first")
+    )
+    objects = _pod_objects(evidence).with_row_index("object")
+    if members.is_empty() or objects.is_empty():
+        return evidence
+    meant = (
+        objects.select("object", "pod_uid", "time").join(members, on="pod_uid")
+        .sort(pl.col("first") > pl.col("time"), pl.col("first"), "container",
+              descending=[False, True, False])
+        .unique(["object", "container_name"], keep="first", maintain_order=True)
+        .select("object", "container", "identity").unique().sort("object", "container")
+    )  # fmt: skip
+    given = objects.drop("container", "identity").join(meant, on="object")
+    rest = objects.join(meant, on="object", how="anti")
+    others = evidence.filter(~_IS_POD)
+    return pl.concat([others, given.select(evidence.columns), rest.select(evidence.columns)])
 
 
 class Holders:

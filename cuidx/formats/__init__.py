@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from cuidx.errors import SourceError, UnknownFormatError, UsageError
-from cuidx.formats import cri, elasticdump, fluentd_es, jsonl_flat, rawtext
+from cuidx.formats import cri, elasticdump, fluentd_es, jsonl_flat, k8s_events, k8s_pods, rawtext
 from cuidx.formats.base import Block, Example, Format, Reading, Sample
 
 __all__ = ["BY_NAME", "FORMATS", "Block", "Detected", "Example", "Format", "Reading", "Sample",
            "detect", "named"]  # fmt: skip
 
 # The order decides nothing: a general format caps its own answer.
-FORMATS: Final[tuple[Format, ...]] = (cri, elasticdump, fluentd_es, jsonl_flat, rawtext)
+FORMATS: Final[tuple[Format, ...]] = (cri, elasticdump, fluentd_es, jsonl_flat, k8s_events,
+                                      k8s_pods, rawtext)  # fmt: skip
 BY_NAME: Final[dict[str, Format]] = {format_.NAME: format_ for format_ in FORMATS}
 
 _SAMPLE_LINES: Final = 1000

@@ -52,7 +52,7 @@ def emit(
             case Form.json:
                 pieces = _json(result)
             case Form.jsonl:
-                pieces = (_dumps(row) + "\n" for row in result.rows)
+                pieces = (dumps(row) + "\n" for row in result.rows)
             case Form.csv:
                 pieces = _csv(result, visible if to_terminal else encodable)
             case Form.markdown:
@@ -94,17 +94,18 @@ def _json(result: Result) -> Iterator[str]:
         **result.extra,
     }
     streamed = result.rows_name == "events"  # the count is known when the last one is out
-    yield _dumps(head if streamed else head | rest)[:-1]
+    yield dumps(head if streamed else head | rest)[:-1]
     yield f', "{result.rows_name}": ['
     between = "\n "
     for row in result.rows:
-        yield between + _dumps(row)
+        yield between + dumps(row)
         between = ",\n "
     yield "]" if between == "\n " else "\n]"
-    yield (", " + _dumps(rest)[1:] if streamed else "}") + "\n"
+    yield (", " + dumps(rest)[1:] if streamed else "}") + "\n"
 
 
-def _dumps(value: object) -> str:
+def dumps(value: object) -> str:
+    """VALUE as JSON on one line, safe to show."""
     try:
         return json_safe(json.dumps(value, ensure_ascii=False, allow_nan=False))
     except ValueError:
@@ -149,7 +150,7 @@ def _field(value: object) -> str:
         case list() | tuple() if all(isinstance(item, str) for item in value):
             return " ".join(value)
         case dict() | list() | tuple():
-            return _dumps(value)
+            return dumps(value)
         case _:
             return str(value)
 

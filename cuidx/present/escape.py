@@ -16,6 +16,8 @@ _INVISIBLE = (
     "\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff\\U000e0000-\\U000e007f"
 )
 _HOSTILE = re.compile(f"[{_INVISIBLE}]")
+# The same for Rust's expressions, in JSON text of UTF-8: no C0, which JSON escapes, no surrogates.
+UNSAFE = f"[{_INVISIBLE}]".replace("\\x00-\\x1f", "").replace("\\ud800-\\udfff", "")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _PLAIN = re.compile(r"[A-Za-z0-9 .,:;/+=()%?'\u2013-]*")

@@ -1,0 +1,37 @@
+"""cuidx annotate: every event with each IP that it mentions resolved."""
+
+from __future__ import annotations
+
+from cuidx.cli import options as o
+from cuidx.cli.app import app
+from cuidx.cli.session import Session
+
+
+@app.command(
+    epilog="Example: cuidx annotate fixtures/dev/export.jsonl --where service=db. As lines come: "
+    "kubectl logs -f deploy/shop | cuidx annotate - --leases pods.json"
+)
+def annotate(
+    sources: o.Sources,
+    leases: o.Leases = None,
+    input_format: o.InputFormat = None,
+    field: o.Field = None,
+    pattern: o.Pattern = None,
+    config: o.Config = None,
+    tz: o.Zone = None,
+    since: o.Since = None,
+    until: o.Until = None,
+    where: o.Where = None,
+    now: o.Now = None,
+    form: o.FormOption = None,
+    output: o.Output = None,
+    rejects: o.Rejects = None,
+    strict: o.Strict = False,
+    exact: o.Exact = False,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> int:
+    """Show every event and who had each IP that it mentions. Standard input: line by line."""
+    session = Session(**{k: v for k, v in locals().items() if k != "session"})
+    return session.pour("annotate", "events", lambda case: case.annotated())

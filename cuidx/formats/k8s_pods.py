@@ -1,0 +1,54 @@
+"""Pods as `kubectl get pods -o json` prints them: evidence of who has an address.
+
+    {"kind":"List","items":[{"kind":"Pod","metadata":{"uid":"…"},"status":{"podIP":"10.10.11.2",…}}]}
+
+A snapshot: it says that a Pod had its address then, and nothing of those that were there before.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from cuidx.formats.base import Example, Sample
+from cuidx.formats.k8s import begins, cut, parse
+
+__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+
+NAME: Final = "k8s-pods"
+TITLE: Final = "Pods, as kubectl get pods -o json prints them (evidence)"
+SOURCE: Final = "Kubernetes API reference, core/v1 Pod"
+
+_POD: Final = re.compile(r'"kind"\s*:\s*"Pod(?:List)?"')
+
+SAMPLES: Final = (
+    Example(
+        '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"payment-0","namespace":"shop",'
+        '"uid":"d97f3b15-4e62-4a08-b1c9-6e5a7f8d0c23","labels":{"app":"payment"}},"spec":'
+        '{"nodeName":"node-2"},"status":{"phase":"Running","hostIP":"10.10.1.12",'
+        '"podIP":"10.10.11.2","startTime":"2026-11-02T09:00:06Z"}}',
+        {
+            "time": "2026-11-02T09:00:06Z",
+            "service": "payment",
+            "namespace": "shop",
+            "pod": "payment-0",
+            "pod_uid": "d97f3b15-4e62-4a08-b1c9-6e5a7f8d0c23",
+            "node": "node-2",
+            "ip": "10.10.11.2",
+            "host_ip": "10.10.1.12",
+            "kind": "evidence",
+        },
+    ),
+    Example(  # the address is the node's
+        '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"kube-proxy-x","uid":"51d2c7a4"},'
+        '"spec":{"hostNetwork":true},"status":{"phase":"Running","podIP":"10.10.1.12",'
+        '"hostIP":"10.10.1.12","startTime":"2026-11-02T08:00:00Z"}}',
+        {"pod": "kube-proxy-x", "ip": None, "host_ip": "10.10.1.12", "kind": "evidence"},
+    ),
+)
+
+
+def sniff(sample: Sample) -> float:
+    """1 where the file begins as an object of the API, with a Pod or a list of them."""
+    text = begins(sample)
+    return float(_POD.search(text) is not None and '"involvedObject"' not in text)
