@@ -40,6 +40,8 @@ WORD: Final = pl.Categorical(pl.Categories("steps", "cuidx"))
 EVENTS: Final = pl.Schema({"ip": WORD, "container": WORD, "request": WORD, "time": pl.Int64()})
 ASKED: Final = pl.Schema({"ip": WORD, "container": WORD, "time": pl.Int64()})
 FOUND: Final = pl.Schema({"event": pl.UInt32(), "ip": WORD})
+_SIZE: Final = pl.UInt32()
+_ONE: Final = pl.lit(1, pl.UInt32)
 
 
 @dataclass(frozen=True)
@@ -69,41 +71,60 @@ def steps(
     is more than the own address: event (the row in EVENTS) and ip, each pair once. Time is n log n
     in events and alerts, whatever the window; memory about 100 bytes an event.
     """
-    every = _coded(events, EVENTS).with_row_index("event")
     asked = _coded(alerts, ASKED).with_row_index("alert")
-    hits = every.filter(pl.col("ip").is_not_null())
-    if found is not None:
-        hits = _coded(found, FOUND).join(every.drop("ip"), on="event", how="left")
-    sizes = every.drop_nulls("request").group_by("request").agg(size=pl.len().cast(pl.Int64))
-    hits = hits.join(asked.select("ip").drop_nulls().unique(), on="ip", how="semi")
-    mine = every.join(asked.select("container").drop_nulls().unique(), on="container", how="semi")
-    ip_requests, own_requests = _requests(hits, "ip", sizes), _requests(mine, "container", sizes)
+    every = _coded(events, EVENTS).with_row_index("event")
+    every = every.with_columns(size=_sizes(every["request"]))
+    by_container, cuid_requests, cuid_lines = _by_container(asked, every)
+    if found is None:
+        hits = every.filter(_asked_for(asked, "ip"))
+    else:
+        sought = _coded(found, FOUND).filter(_asked_for(asked, "ip"))
+        hits = every[sought["event"]].with_columns(sought["ip"])
+    del every
+    requests = _requests(hits, "ip")
+    common = _common(asked, hits, requests, cuid_requests)
+    del cuid_requests
     result = (
-        asked.join(_search(hits, "ip", ip_requests, "ip_search"), on="ip", how="left")
-        .join(_search(mine, "container", own_requests, "cuid_search"), on="container", how="left")
-        .join(_common(asked, hits, ip_requests, own_requests), on=["ip", "container"], how="left")
-        .join(_windowed(asked, hits, sizes, window), on="alert", how="left")
+        asked.join(_search(hits, "ip", requests, "ip_search"), on="ip", how="left")
+        .join(_windowed(asked, hits, requests, window), on="alert", how="left")
+        .join(by_container, on="container", how="left")
+        .join(common, on=["ip", "container"], how="left")
+        .sort("alert")
     )
-    ip_lines = pl.col("ip_search").struct["lines"]
-    cuid_lines = pl.col("cuid_search").struct["lines"]
-    table = pl.concat(
-        [
-            alerts,
-            result.sort("alert").select(
-                *SEARCHES,
-                needless=ip_lines - pl.col("common"),
-                missed=cuid_lines - pl.col("common"),
-                reduction=(1 - cuid_lines / ip_lines).round(4),
-            ),
-        ],
-        how="horizontal",
-    ).select(list(ALERTS))
+    table = pl.concat([alerts, _compared(result)], how="horizontal").select(list(ALERTS))
     distinct = {
-        "ip_search": _distinct(hits, sizes),
-        "ip_time_search": _distinct(_seen(asked, hits, window), sizes),
-        "cuid_search": _distinct(mine, sizes),
+        "ip_search": _distinct(hits),
+        "ip_time_search": _distinct(_seen(asked, hits, window)),
+        "cuid_search": cuid_lines,
     }
     return Steps(table, _totals(table, distinct), _by_writer(hits))
+
+
+def _asked_for(asked: pl.DataFrame, name: str) -> pl.Expr:
+    return pl.col(name).is_in(asked[name].drop_nulls().unique().implode())
+
+
+def _by_container(
+    asked: pl.DataFrame, every: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """(cuid_search of each container, its `_requests`, how many lines all of them are)."""
+    mine = every.select("event", "container", "request", "size", "time").filter(
+        _asked_for(asked, "container")
+    )
+    requests = _requests(mine, "container")
+    return _search(mine, "container", requests, "cuid_search"), requests, _distinct(mine)
+
+
+def _compared(result: pl.DataFrame) -> pl.DataFrame:
+    """The searches of each alert, and what is in one and not in the other."""
+    ip_lines = pl.col("ip_search").struct["lines"]
+    cuid_lines = pl.col("cuid_search").struct["lines"]
+    return result.select(
+        *SEARCHES,
+        needless=ip_lines - pl.col("common"),
+        missed=cuid_lines - pl.col("common"),
+        reduction=(1 - cuid_lines / ip_lines).round(4),
+    )
 
 
 def _coded(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
@@ -114,29 +135,49 @@ def _coded(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     )
 
 
-def _requests(hits: pl.DataFrame, key: str, sizes: pl.DataFrame) -> pl.DataFrame:
-    """Each request of each KEY's hits, with how many lines carry it (`size`)."""
-    pairs = hits.select(key, "request").drop_nulls().unique()
-    return pairs.join(sizes, on="request", how="left")
+def _sizes(requests: pl.Series) -> pl.Series:
+    """For each line how many lines carry its request; null where it has none."""
+    known = requests.drop_nulls()
+    if known.is_empty():
+        return pl.Series([None], dtype=_SIZE).new_from_index(0, len(requests))
+    counts = known.value_counts(name="size")
+    # The numbers of texts are small: a place for each is less than a table to join with.
+    size = pl.zeros(int(known.max()) + 1, dtype=_SIZE, eager=True)  # type: ignore[arg-type]
+    return size.scatter(counts["request"], counts["size"].cast(_SIZE)).gather(requests)
+
+
+def _requests(hits: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Each request of each KEY's hits: how many lines carry it, first and last of those hits."""
+    return (
+        hits.lazy()
+        .drop_nulls([key, "request"])
+        .group_by(key, "request")
+        .agg(pl.col("size").first(), first=pl.col("time").min(), last=pl.col("time").max())
+        .collect(engine="streaming")
+    )
 
 
 def _search(hits: pl.DataFrame, key: str, requests: pl.DataFrame, name: str) -> pl.DataFrame:
     """KEY and NAME, the counts of the search for it."""
-    found = hits.group_by(key).agg(
-        hits=pl.len().cast(pl.Int64),
+    found = hits.drop_nulls(key).group_by(key).agg(
+        hits=_count(),
         containers=pl.col("container").drop_nulls().n_unique().cast(pl.Int64),
         alone=pl.col("request").null_count().cast(pl.Int64),
-    )
-    asked = requests.group_by(key).agg(requests=pl.len().cast(pl.Int64), read=pl.col("size").sum())
-    return (
-        found.drop_nulls(key)
-        .join(asked, on=key, how="left")
-        .select(key, _counted(name))
-    )
+    )  # fmt: skip
+    asked = requests.group_by(key).agg(requests=_count(), read=_sum("size"))
+    return found.join(asked, on=key, how="left").select(key, _counted(name))
+
+
+def _count() -> pl.Expr:
+    return pl.len().cast(pl.Int64)
+
+
+def _sum(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Int64).sum()
 
 
 def _counted(name: str) -> pl.Expr:
-    """SEARCH of hits, containers, requests, hits without one (`alone`), lines of requests."""
+    """SEARCH of hits, containers, hits without a request (`alone`), requests, their lines."""
     requests = pl.col("requests").fill_null(0)
     return pl.struct(
         "hits",
@@ -144,7 +185,7 @@ def _counted(name: str) -> pl.Expr:
         requests=requests,
         lines=pl.col("alone") + pl.col("read").fill_null(0),
         searches=1 + requests,
-    ).cast(SEARCH).alias(name)
+    ).cast(SEARCH).alias(name)  # fmt: skip
 
 
 def _common(
@@ -152,7 +193,7 @@ def _common(
 ) -> pl.DataFrame:
     """ip, container, common: how many lines both searches bring up.
 
-    A line with an id is in both if its id is in both; one without if it is a hit of both.
+    A line with a request is in both if its request is in both; one without if it is a hit of both.
     """
     pair = ["ip", "container"]
     both = asked.select(pair).drop_nulls().unique()
@@ -160,13 +201,15 @@ def _common(
         hits.filter(pl.col("request").is_null())
         .join(both, on=pair, how="semi")
         .group_by(pair)
-        .agg(alone=pl.len().cast(pl.Int64))
+        .agg(alone=_count())
     )
     shared = (
-        both.join(by_container, on="container")
-        .join(by_ip, on=["ip", "request"], how="semi")
+        both.lazy()
+        .join(by_container.lazy(), on="container")
+        .join(by_ip.lazy(), on=["ip", "request"], how="semi")
         .group_by(pair)
-        .agg(read=pl.col("size").sum())
+        .agg(read=_sum("size"))
+        .collect(engine="streaming")
     )
     return (
         both.join(alone, on=pair, how="left")
@@ -176,45 +219,54 @@ def _common(
 
 
 def _windowed(
-    asked: pl.DataFrame, hits: pl.DataFrame, sizes: pl.DataFrame, window: int
+    asked: pl.DataFrame, hits: pl.DataFrame, requests: pl.DataFrame, window: int
 ) -> pl.DataFrame:
     """alert and ip_time_search, for alerts with an address and a time."""
-    dated = asked.drop_nulls(["ip", "time"]).select("alert", "ip", at="time").sort("at")
-    lines = hits.drop_nulls("time").select("ip", "container", "request", "time").sort("time")
-    each = pl.lit(1, pl.Int64)
-    spans = lines.select("ip", first="time", last="time")
-    alone = spans.filter(lines["request"].is_null())
-    requests = _runs(lines, "request", window).join(sizes, on="request", how="left")
+    points = asked.drop_nulls(["ip", "time"]).select("alert", "ip", at="time").sort("at")
+    dated = hits.drop_nulls("time").sort("time")
+    lines = dated.select("ip", first="time", last="time", weight=_ONE)
+    runs = _request_runs(dated, requests, window)
     counts = {
-        "hits": spans.with_columns(weight=each),
-        "alone": alone.with_columns(weight=each),
-        "containers": _runs(lines, "container", window).with_columns(weight=each),
-        "requests": requests.with_columns(weight=each),
-        "read": requests.rename({"size": "weight"}),
+        "hits": lines,
+        "alone": lines.filter(dated["request"].is_null()),
+        "containers": _runs(dated, "container", window).with_columns(weight=_ONE),
+        "requests": runs.with_columns(weight=_ONE),
+        "read": runs.rename({"size": "weight"}),
     }
-    return dated.with_columns(
-        _seeing(dated, spans, window).alias(name) for name, spans in counts.items()
+    return points.with_columns(
+        _seeing(points, spans, window).alias(name) for name, spans in counts.items()
     ).select("alert", _counted("ip_time_search"))
 
 
-def _runs(lines: pl.DataFrame, name: str, window: int) -> pl.DataFrame:
-    """Runs of lines of one ip and NAME that no alert's window can tell apart: ip, first, last.
-
-    An alert sees a run if it lies within the window of any of its lines; so lines whose windows
-    touch are one run, and each alert sees at most one run of an ip and NAME.
-    """
-    keyed = lines.select("ip", name, "time").drop_nulls(name).sort("ip", name, "time")
-    new = keyed.select(
-        (pl.col("ip") != pl.col("ip").shift())
-        | (pl.col(name) != pl.col(name).shift())
-        | (pl.col("time") - pl.col("time").shift() > 2 * window)
-    ).to_series().fill_null(True)  # fmt: skip
-    return keyed.filter(new).select(
-        "ip",
-        name,
-        first="time",
-        last=keyed.filter(new.shift(-1, fill_value=True))["time"],
+def _request_runs(dated: pl.DataFrame, requests: pl.DataFrame, window: int) -> pl.DataFrame:
+    """`_runs` of requests, with their size; most requests are short, and one run from the start."""
+    short = pl.col("last") - pl.col("first") <= 2 * window
+    known = requests.drop_nulls("first")
+    pair = ["ip", "request"]
+    rest = dated.join(known.filter(~short), on=pair, how="semi", maintain_order="left")
+    columns = ["ip", "size", "first", "last"]
+    return pl.concat(
+        [known.filter(short).select(columns), _runs(rest, "request", window).select(columns)]
     )
+
+
+def _runs(dated: pl.DataFrame, name: str, window: int) -> pl.DataFrame:
+    """Runs of lines of one ip and NAME that no alert's window can tell apart: ip, size, first, last.
+
+    DATED is in order of time. An alert sees a run if any line of it lies within its window; lines
+    whose windows touch are one run, so an alert sees at most one run of each ip and NAME.
+    """
+    pair = ["ip", name]
+    gaps = dated.drop_nulls(name).select(
+        *pair,
+        "size",
+        "time",
+        begins=(pl.col("time") - pl.col("time").shift().over(pair) > 2 * window).fill_null(True),
+        ends=(pl.col("time").shift(-1).over(pair) - pl.col("time") > 2 * window).fill_null(True),
+    )
+    first = gaps.filter("begins").sort(*pair, "time")
+    last = gaps.filter("ends").sort(*pair, "time")
+    return first.select("ip", "size", first="time", last=last["time"])
 
 
 def _seeing(points: pl.DataFrame, spans: pl.DataFrame, window: int) -> pl.Series:
@@ -228,32 +280,34 @@ def _seeing(points: pl.DataFrame, spans: pl.DataFrame, window: int) -> pl.Series
     return begun - ended
 
 
-def _sum_up_to(
-    points: pl.DataFrame, edges: pl.DataFrame, shift: int, *, strict: bool
-) -> pl.Series:
-    running = edges.sort("at").with_columns(pl.col("weight").cum_sum().over("ip"))
-    return (
-        points.select("ip", at=pl.col("at") + shift)
-        .join_asof(running, on="at", by="ip", allow_exact_matches=not strict, check_sortedness=False)
-        ["weight"].fill_null(0)
-    )  # fmt: skip
+def _sum_up_to(points: pl.DataFrame, edges: pl.DataFrame, shift: int, *, strict: bool) -> pl.Series:
+    running = edges.sort("at").select("ip", "at", _running("weight"))
+    return points.select("ip", at=pl.col("at") + shift).join_asof(
+        running, on="at", by="ip", allow_exact_matches=not strict, check_sortedness=False
+    )["weight"].fill_null(0)  # fmt: skip
+
+
+def _running(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Int64).cum_sum().over("ip")
 
 
 def _seen(asked: pl.DataFrame, hits: pl.DataFrame, window: int) -> pl.DataFrame:
     """Those of HITS that are within WINDOW of an alert on their address."""
     alerts = asked.drop_nulls(["ip", "time"]).select(
-        "ip", first="time", last="time", weight=pl.lit(1, pl.Int64)
+        "ip", first="time", last="time", weight=_ONE
     )
     lines = hits.drop_nulls("time").sort("time")
-    points = lines.select("ip", at="time")
-    return lines.filter(_seeing(points, alerts, window) > 0)
+    return lines.filter(_seeing(lines.select("ip", at="time"), alerts, window) > 0)
 
 
-def _distinct(hits: pl.DataFrame, sizes: pl.DataFrame) -> int:
+def _distinct(hits: pl.DataFrame) -> int:
     """How many lines HITS and the lines of their requests are, each counted once."""
-    alone = hits.filter(pl.col("request").is_null())["event"].n_unique()
-    read = sizes.join(hits.select("request"), on="request", how="semi")["size"].sum()
-    return int(alone + read)
+    alone = hits["event"].filter(hits["request"].is_null()).n_unique()
+    # All lines of a request, over all requests: one line of each with its request's size.
+    read = hits.select("request", "size").drop_nulls("request").filter(
+        pl.col("request").is_first_distinct()
+    )  # fmt: skip
+    return alone + int(read.select(_sum("size")).item())
 
 
 def _totals(table: pl.DataFrame, distinct: dict[str, int]) -> dict[str, Any]:
