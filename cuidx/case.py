@@ -15,15 +15,18 @@ from polars.io.plugins import register_io_source
 from cuidx import times
 from cuidx.analyses import alerts as alert_book
 from cuidx.analyses.accounting import Accounting, accounting
+from cuidx.analyses.annotate import ANNOTATED, annotate
 from cuidx.analyses.lifetimes import lifetimes
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.analyses.steps import EVENTS as SEARCHED
 from cuidx.analyses.steps import FOUND, Steps, steps
 from cuidx.enrich import leases as lease_book
+from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import address, level_of, normalise
 from cuidx.enrich.ladder import Holders, Ladder
 from cuidx.enrich.mentions import mentions
+from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import PAIRS, Summary, request_key
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Options, Records
@@ -149,9 +152,30 @@ class Case:
             for part in self._records.parts(_WHO_AND_WHEN):
                 if self.reject is not None:
                     self._pass_rejects(part.source, part.frame)
+                if self._requests is not None:
+                    self._requests.add(part.frame, part.source)
                 yield part.source, part.frame
 
         return Summary.of(parts())
+
+    # Who took part in which request; only `annotate` asks for it, and only then it is kept.
+    _requests: Requests | None = None
+
+    @cached_property
+    def _ties(self) -> Ties:
+        if self._requests is None:
+            self._requests = Requests()
+            if "_raw_summary" in self.__dict__:  # read before anyone asked for requests
+                for part in self._records.parts(_WHO_AND_WHEN):
+                    self._requests.add(part.frame, part.source)
+        _ = self._book
+        requests, self._requests = self._requests, None
+        return requests.ties(self._timetable, self._ladder.names)
+
+    @cached_property
+    def _timetable(self) -> Timetable:
+        summary, found = self._book
+        return Timetable(found, lease_book.clock_of(summary))
 
     def _pass_rejects(self, source: int, frame: pl.DataFrame) -> None:
         if self.reject is not None and (frame["kind"] == "unreadable").any():
@@ -321,9 +345,7 @@ class Case:
 
         Read anew each time it is collected, in bounded memory.
         """
-        sources = [one.path for one in self.opened]
-        keep = self._filter()
-        _ = self._book  # the names of lines that know only an IP are settled there
+        _ = self._book  # so that what is wrong with the sources is said here
 
         def read(
             with_columns: list[str] | None,
@@ -333,17 +355,8 @@ class Case:
         ) -> Iterator[pl.DataFrame]:
             del batch_size
             left = n_rows
-            for frame in self._enriched(frozenset(ROLES)):
-                rows = frame.filter(pl.col("kind") == "event").with_columns(
-                    source=pl.col("place").replace_strict(
-                        list(range(len(sources))), sources, return_dtype=pl.String
-                    )
-                )
-                rows = conform(_as_events(rows), EVENTS, who="events").collect()
-                if keep is not None:
-                    rows = rows.filter(keep)
-                if predicate is not None:
-                    rows = rows.filter(predicate)
+            for _, block in self._event_blocks():
+                rows = block if predicate is None else block.filter(predicate)
                 if with_columns is not None:
                     rows = rows.select(with_columns)
                 if left is not None:
@@ -354,6 +367,29 @@ class Case:
                     return
 
         return register_io_source(read, schema=EVENTS)
+
+    def _event_blocks(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """(source, events as EVENTS that the filters leave), in order, block by block."""
+        sources = [one.path for one in self.opened]
+        keep = self._filter()
+        _ = self._book  # the names of lines that know only an IP are settled there
+        for frame in self._enriched(frozenset(ROLES)):
+            place = int(frame["place"][0])
+            rows = frame.filter(pl.col("kind") == "event").with_columns(
+                source=pl.lit(sources[place])
+            )
+            rows = conform(_as_events(rows), EVENTS, who="events").collect()
+            yield place, rows if keep is None else rows.filter(keep)
+
+    def annotate(self) -> pl.DataFrame:
+        """Every event with each mentioned IP resolved: `analyses.annotate.ANNOTATED`."""
+        return pl.concat([ANNOTATED.to_frame(), *self.annotated()])
+
+    def annotated(self) -> Iterator[pl.DataFrame]:
+        """The rows of `annotate`, block by block: memory does not grow with them."""
+        ties, timetable = self._ties, self._timetable
+        for place, rows in self._event_blocks():
+            yield annotate(rows, timetable, ties, place)
 
     def lifetimes(self) -> pl.DataFrame:
         """One row for each container: `analyses.lifetimes.LIFETIMES`."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 import polars as pl
 
 from cuidx.analyses.reuse import HOLDER, holder
-from cuidx.enrich.leases import SECOND, Address, Clock, Lease
+from cuidx.enrich.holding import held, named
+from cuidx.enrich.leases import Address, Clock, Lease
 from cuidx.schema import TIME
 
 _NEAREST: Final = pl.Struct({"container": pl.String(), "at": TIME})
@@ -42,30 +43,23 @@ def resolve(
     of just one lease's edge it still resolves (`slack`), for clocks differ. A holder that is known
     by its IP alone names nobody.
     """
-    leases: tuple[Lease, ...] = next((a.leases for a in addresses if a.ip == ip), ())
-    named = [lease for lease in leases if lease.containers != (ip,)]
+    leases = next((named(address) for address in addresses if address.ip == ip), [])
     if at is None:
-        rows = [_row(ip, None, "resolved", [lease], clock) for lease in named]
+        rows = [_row(ip, None, "resolved", [lease], clock) for lease in leases]
         rows = rows or [_row(ip, None, "unknown", [], clock)]
     else:
-        rows = [_answer(ip, at, named, clock)]
+        rows = [_answer(ip, at, leases, clock)]
     return pl.DataFrame(rows, schema=ANSWERS, orient="row", strict=False)
 
 
 def _answer(ip: str, at: int, leases: list[Lease], clock: Clock) -> dict[str, Any]:
     if clock != "time":
         return _row(ip, at, "unknown", [], clock)  # nothing is dated
-    inside = [lease for lease in leases if lease.first <= at <= lease.last]
-    if inside:
-        verdict = "resolved" if len({lease.holder for lease in inside}) == 1 else "ambiguous"
-        row = _row(ip, at, verdict, inside, clock)
-    else:
-        near = [lease for lease in leases if lease.first - SECOND <= at <= lease.last + SECOND]
-        if len({lease.holder for lease in near}) == 1:
-            row = _row(ip, at, "resolved", near[:1], clock)
-            row["slack"] = True
-        else:
-            row = _row(ip, at, "unknown", [], clock)
+    holding, slack = held(leases, at)
+    holders = {lease.holder for lease in holding}
+    verdict = "unknown" if not holders else "resolved" if len(holders) == 1 else "ambiguous"
+    row = _row(ip, at, verdict, holding[:1] if slack else holding, clock)
+    row["slack"] = slack
     before = max((le for le in leases if le.last < at), key=lambda le: le.last, default=None)
     after = min((le for le in leases if le.first > at), key=lambda le: le.first, default=None)
     if before is not None:

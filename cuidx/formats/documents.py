@@ -76,6 +76,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "source_ip": (
         "source.ip", "source.address", "client_ip", "src_ip", "source_ip", "remote_addr",
         "remote_ip", "client.ip", "client.address", "network.peer.address",
+        "peer", "peer_ip", "peer_addr", "peer_address",
     ),
     "destination_ip": (
         "destination.ip", "destination.address", "dst_ip", "dest_ip", "destination_ip",
