@@ -68,22 +68,32 @@ def resolved(
             pl.all().gather(found["row"])
         )
     )
-    clock, tied = timetable.at(asked), ties.of(asked)
+    # Nearly half of all mentions are own ones: each question is asked only of its own rows.
     own = (asked["role"] == "own") & asked["container"].is_not_null()
-    mine = pl.select(pl.when(own).then(timetable.own(asked))).to_series()
-    names = timetable.names
-    by_request = (tied != UNKNOWN) & (tied != clock) & ~own
-    answer = pl.select(
-        pl.when(mine != UNKNOWN).then(mine).when(by_request).then(tied).otherwise(clock)
-    ).to_series()
-    known = answer >= 0
+    rows, others = own.arg_true(), (~own).arg_true()
+    mine = timetable.own(asked.gather(rows))
+    unsaid = rows.filter(mine == UNKNOWN)
+    peers = asked.gather(others)
+    clock, tied = timetable.at(peers), ties.of(peers)
+    by_request = (tied != UNKNOWN) & (tied != clock)
+    answer = (
+        pl.Series("answer", [UNKNOWN], dtype=pl.Int32)
+        .new_from_index(0, len(asked))
+        .scatter(rows, mine)
+        .scatter(others, clock.zip_with(~by_request, tied))
+        .scatter(unsaid, timetable.at(asked.gather(unsaid)))
+    )
     # A line that has no time makes no lease, but it knows who wrote it, unless by an IP alone.
-    itself = own & ~known & (asked["container"] != asked["ip"])
-    name = pl.when(known).then(names.gather(pl.select(pl.when(known).then(answer)).to_series()))
+    itself = own & (answer < 0) & (asked["container"] != asked["ip"])
+    known = answer >= 0
+    requested = (
+        pl.Series([False]).new_from_index(0, len(asked)).scatter(others.filter(by_request), True)
+    )
+    names = timetable.names.gather(answer.set(answer < 0, None))
     return found.with_columns(
         verdict=pl.when(known | itself).then(pl.lit("resolved", VERDICT))
         .when(answer == AMBIGUOUS).then(pl.lit("ambiguous", VERDICT))
         .otherwise(pl.lit("unknown", VERDICT)),
-        container=pl.when(itself).then(asked["container"]).otherwise(name),
-        by=pl.when(by_request).then(pl.lit("request")).when(known | itself).then(pl.lit("time")),
+        container=pl.when(itself).then(asked["container"]).otherwise(names),
+        by=pl.when(requested).then(pl.lit("request")).when(known | itself).then(pl.lit("time")),
     )  # fmt: skip

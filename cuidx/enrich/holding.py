@@ -50,16 +50,19 @@ class Timetable:
             schema={"ip": pl.String, "at": pl.Int64, "answer": pl.Int32}, orient="row",
         ).sort("at")  # fmt: skip
         # Of a container's leases of an address the last one begun; before all, the first one.
+        # Nearly all have one: those are joined, which is quicker than to search for the latest.
         own: dict[tuple[str, str], list[tuple[int, int]]] = {}
         for lease in sorted(leases, key=lambda lease: lease.first):
             for container in lease.containers:
                 known = own.setdefault((container, lease.ip), [])
                 known.append((lease.first if known else _EVER, self.place[lease.holder]))
-        self._own = pl.DataFrame(
-            [(*key, *step) for key, steps in own.items() for step in steps],
-            schema={"container": pl.String, "ip": pl.String, "at": pl.Int64, "answer": pl.Int32},
-            orient="row",
-        ).sort("at")
+        steps = pl.DataFrame(
+            [(*key, *step, len(steps) > 1) for key, steps in own.items() for step in steps],
+            schema={"container": pl.String, "ip": pl.String, "at": pl.Int64, "answer": pl.Int32,
+                    "several": pl.Boolean}, orient="row",
+        ).sort("at")  # fmt: skip
+        self._own = steps.filter(~pl.col("several")).drop("at", "several")
+        self._own_steps = steps.filter("several").drop("several")
         self.leases = leases
 
     def _steps_of(self, leases: list[Lease], slack: int) -> Iterable[tuple[int, int]]:
@@ -93,8 +96,13 @@ class Timetable:
 
     def own(self, questions: pl.DataFrame) -> pl.Series:
         """The holder that a line's own container was part of, for QUESTIONS (container, ip, at)."""
+        by = ["container", "ip"]
+        once = questions.select(by).join(self._own, on=by, how="left", maintain_order="left")
+        if self._own_steps.is_empty():
+            return once["answer"].fill_null(UNKNOWN)
         asked = questions.with_columns(pl.col("at").fill_null(_EVER))
-        return self._latest(asked, self._own, ["container", "ip"])
+        latest = self._latest(asked, self._own_steps, by)
+        return pl.select(pl.coalesce(once["answer"], latest)).to_series()
 
     @staticmethod
     def _latest(questions: pl.DataFrame, steps: pl.DataFrame, by: list[str]) -> pl.Series:

@@ -58,20 +58,26 @@ def mentions(events: pl.DataFrame) -> pl.DataFrame:
     forwarded_ip (each maybe with a port, or a list) and message. Sorted by row, then by role in the
     order of ROLES, then as they stand in the value. Memory grows with EVENTS.
     """
-    parts = [
+    fields = [
         _in_values(events[column], role)
-        for role, column in (*_FIELDS.items(), ("text", "message"))
+        for role, column in _FIELDS.items()
         if column in events.columns and events[column].null_count() < len(events)
     ]
-    if not parts:
-        return MENTIONS.to_frame()
-    return (
-        pl.concat(parts)
-        # A stable sort: within a row and role they stay in the order of the value.
-        .sort("row", "role", maintain_order=True)
-        .unique(["row", "ip", "role"], keep="first", maintain_order=True)
-        .filter((pl.col("role") != "text") | pl.struct("row", "ip").is_first_distinct())
+    text = MENTIONS.to_frame()
+    if "message" in events.columns:
+        text = _in_values(events["message"], "text")
+        for found in fields:
+            text = text.filter(~_key(text).is_in(_key(found).implode()))
+    # A stable sort by one number: within a row and role they stay in the order of the value.
+    return pl.concat([*fields, text]).sort(
+        pl.col("row").cast(pl.UInt64) * len(ROLES) + pl.col("role").to_physical(),
+        maintain_order=True,
     )
+
+
+def _key(found: pl.DataFrame) -> pl.Series:
+    """One number for each (row, ip): quicker to compare than the two."""
+    return found.select(pl.col("ip").hash(0) ^ pl.col("row").hash(1)).to_series()
 
 
 def _in_values(values: pl.Series, role: str) -> pl.DataFrame:
@@ -88,9 +94,10 @@ def _in_values(values: pl.Series, role: str) -> pl.DataFrame:
             .with_columns(ip=_address_in("word"))
             .with_columns(pl.col("ip").pipe(_spelled))
         )
-    return found.filter(pl.col("ip").is_not_null()).select(
+    found = found.filter(pl.col("ip").is_not_null()).select(
         pl.col("row").cast(MENTIONS["row"]), "ip", role=pl.lit(role, ROLE)
     )
+    return found if role == "own" else found.filter(_key(found).is_first_distinct())
 
 
 def _address_in(name: str) -> pl.Expr:
