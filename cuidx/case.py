@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -465,7 +466,16 @@ class Case:
             )
         wanted = alert_book.places(said, [one.path for one in self.opened])
         events, alerts, found = self._searched(wanted, least, everywhere=search == "any")
-        return steps(events, alerts, width, found)
+        answer = steps(events, alerts, width, found)
+        return replace(answer, hits=answer.hits.join(self._who, on="container", how="left"))
+
+    @property
+    def _who(self) -> pl.DataFrame:
+        """container, service and identity of each container that wrote a line."""
+        groups = self._book[0].groups.drop_nulls("container").filter(pl.col("kind") == "event")
+        return groups.group_by("container").agg(
+            pl.col("service").min(), pl.col("identity").min().cast(pl.String)
+        )
 
     def _searched(
         self, wanted: list[alert_book.Place], least: str | None, *, everywhere: bool

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cuidx.cli import options as o
 from cuidx.cli.app import app
 from cuidx.cli.session import Answer, Session
+
+if TYPE_CHECKING:
+    from cuidx.case import Case
 
 
 class Search(StrEnum):
@@ -67,11 +70,7 @@ def steps(
 
     def question(case: Case) -> Answer:
         found = case.compare_searches(alert or (), alert_level, search.value, window)
-        names = case.services()
-        hits = [
-            {**row, "service": names.get(row["container"])} for row in found.hits.iter_rows(named=True)
-        ]
-        drawn = {"hits": hits, "search": search.value, "window": window}
+        drawn = {"hits": found.hits.to_dicts(), "search": search.value, "window": window}
         return Answer(found.alerts, {"totals": found.totals}, drawn)
 
     return session.answer("steps", "alerts", question, nothing=lambda table: table.is_empty())
