@@ -40,7 +40,9 @@ WORD: Final = pl.Categorical(pl.Categories("steps", "cuidx"))
 EVENTS: Final = pl.Schema({"ip": WORD, "container": WORD, "request": WORD, "time": pl.Int64()})
 ASKED: Final = pl.Schema({"ip": WORD, "container": WORD, "time": pl.Int64()})
 FOUND: Final = pl.Schema({"event": pl.UInt32(), "ip": WORD})
+_ORDER, _DOWN = ["ip", "hits", "container"], [False, True, False]
 _SIZE: Final = pl.UInt32()
+_HITS_AT_ONCE: Final = 1_000_000
 _ONE: Final = pl.lit(1, pl.UInt32)
 
 
@@ -69,50 +71,63 @@ def steps(
     EVENTS are all events, as EVENTS, any value null. ALERTS have the first columns of ALERTS, and
     time (Int64 nanoseconds). FOUND, as FOUND, is what a search by address looks through where that
     is more than the own address: event (the row in EVENTS) and ip, each pair once. Time is n log n
-    in events and alerts, whatever the window; memory about 100 bytes an event.
+    in events and alerts, whatever the window; memory 50 bytes an event, and what a million need.
     """
     asked = _coded(alerts, ASKED).with_row_index("alert")
     every = _coded(events, EVENTS).with_row_index("event")
     every = every.with_columns(size=_sizes(every["request"]))
-    by_container, cuid_requests, cuid_lines = _by_container(asked, every)
     if found is None:
-        hits = every.filter(_asked_for(asked, "ip"))
+        sought = every.select("event", "ip").filter(_asked_for(asked, "ip"))
     else:
         sought = _coded(found, FOUND).filter(_asked_for(asked, "ip"))
-        hits = every[sought["event"]].with_columns(sought["ip"])
-    del every
-    requests = _requests(hits, "ip")
-    common = _common(asked, hits, requests, cuid_requests)
-    del cuid_requests
-    result = (
-        asked.join(_search(hits, "ip", requests, "ip_search"), on="ip", how="left")
+    answers: list[pl.DataFrame] = []
+    writers, seen = [HITS.to_frame()], [pl.Series("event", [], dtype=pl.UInt32)]
+    # What an alert needs depends on its address and its container alone, so some addresses at a
+    # time bound the memory.
+    for part in _parts(asked, sought):
+        rows = sought.filter(_asked_for(part, "ip"))
+        hits = every[rows["event"]].with_columns(rows["ip"])
+        answers.append(_answers(part, every, hits, window))
+        writers.append(_by_writer(hits))
+        seen.append(_seen(part, hits, window)["event"])
+        del rows, hits
+    counts = _compared(pl.concat(answers).sort("alert"))
+    table = pl.concat([alerts, counts], how="horizontal").select(list(ALERTS))
+    distinct = {
+        "ip_search": _distinct(every[sought["event"].unique()]),
+        "ip_time_search": _distinct(every[pl.concat(seen).unique()]),
+        "cuid_search": _distinct(every.filter(_asked_for(asked, "container"))),
+    }
+    return Steps(table, _totals(table, distinct), pl.concat(writers).sort(_ORDER, descending=_DOWN))
+
+
+def _parts(asked: pl.DataFrame, sought: pl.DataFrame) -> list[pl.DataFrame]:
+    """ASKED by addresses, so many at a time that they have about a million hits; at least one."""
+    sizes = sought.group_by("ip").agg(hits=_count()).sort("ip")
+    sizes = sizes.select("ip", part=pl.col("hits").cum_sum() // _HITS_AT_ONCE)
+    parts = asked.join(sizes, on="ip", how="left").with_columns(pl.col("part").fill_null(0))
+    return [part.drop("part") for part in parts.partition_by("part", include_key=True)] or [asked]
+
+
+def _answers(
+    asked: pl.DataFrame, every: pl.DataFrame, hits: pl.DataFrame, window: int
+) -> pl.DataFrame:
+    """ASKED with its three searches, and `common`: how many lines two of them share."""
+    mine = every.filter(_asked_for(asked, "container"))
+    requests, cuid_requests = _requests(hits, "ip"), _requests(mine, "container")
+    by_ip = _search(hits, "ip", requests, "ip_search")
+    by_container = _search(mine, "container", cuid_requests, "cuid_search")
+    del mine
+    return (
+        asked.join(by_ip, on="ip", how="left")
         .join(_windowed(asked, hits, requests, window), on="alert", how="left")
         .join(by_container, on="container", how="left")
-        .join(common, on=["ip", "container"], how="left")
-        .sort("alert")
+        .join(_common(asked, hits, requests, cuid_requests), on=["ip", "container"], how="left")
     )
-    table = pl.concat([alerts, _compared(result)], how="horizontal").select(list(ALERTS))
-    distinct = {
-        "ip_search": _distinct(hits),
-        "ip_time_search": _distinct(_seen(asked, hits, window)),
-        "cuid_search": cuid_lines,
-    }
-    return Steps(table, _totals(table, distinct), _by_writer(hits))
 
 
 def _asked_for(asked: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name).is_in(asked[name].drop_nulls().unique().implode())
-
-
-def _by_container(
-    asked: pl.DataFrame, every: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """(cuid_search of each container, its `_requests`, how many lines all of them are)."""
-    mine = every.select("event", "container", "request", "size", "time").filter(
-        _asked_for(asked, "container")
-    )
-    requests = _requests(mine, "container")
-    return _search(mine, "container", requests, "cuid_search"), requests, _distinct(mine)
 
 
 def _compared(result: pl.DataFrame) -> pl.DataFrame:
@@ -329,5 +344,4 @@ def _by_writer(hits: pl.DataFrame) -> pl.DataFrame:
         .agg(hits=pl.len().cast(pl.Int64))
         .with_columns(pl.col("ip", "container").cat.to(WORD).cast(pl.String))
         .select(list(HITS))
-        .sort("ip", "hits", "container", descending=[False, True, False])
     )

@@ -44,14 +44,13 @@ def contenders(path: Path, directory: Path, search: str) -> list[Contender]:
 def ours(answer: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     for row in answer["alerts"]:
         counts = ([row[search][name] for name in COUNTS] for search in SEARCHES)
-        request = row["request_id"] and row["request_id"].lower().replace("-", "")
-        yield row["container"], row["ip"], request, *counts, row["needless"], row["missed"]
+        yield row["container"], row["ip"], *counts, row["needless"], row["missed"]
 
 
 def theirs(answer: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     for row in answer["alerts"]:
         counts = (row[search] for search in SEARCHES)
-        yield row["container"], row["ip"], row["request"], *counts, row["needless"], row["missed"]
+        yield row["container"], row["ip"], *counts, row["needless"], row["missed"]
 
 
 def disagreements(cuidx: dict[str, Any], duckdb: dict[str, Any]) -> list[str]:
