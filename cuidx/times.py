@@ -247,9 +247,7 @@ def length(words: str) -> int:
     part = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|[smhdw])"
     said = words.strip()
     if not re.fullmatch(f"(?:{part})+", said):
-        raise UsageError(
-            f"{words!r} is no length of time", do="examples: 5m, 90s, 1h30m, 250ms"
-        )
+        raise UsageError(f"{words!r} is no length of time", do="examples: 5m, 90s, 1h30m, 250ms")
     units = {"ms": 0.001, **_UNITS}
     total = sum(round(float(n) * units[unit] * _NS) for n, unit in re.findall(part, said))
     if total > _LONGEST:

@@ -308,9 +308,7 @@ def _running(name: str) -> pl.Expr:
 
 def _seen(asked: pl.DataFrame, hits: pl.DataFrame, window: int) -> pl.DataFrame:
     """Those of HITS that are within WINDOW of an alert on their address."""
-    alerts = asked.drop_nulls(["ip", "time"]).select(
-        "ip", first="time", last="time", weight=_ONE
-    )
+    alerts = asked.drop_nulls(["ip", "time"]).select("ip", first="time", last="time", weight=_ONE)
     lines = hits.drop_nulls("time").sort("time")
     return lines.filter(_seeing(lines.select("ip", at="time"), alerts, window) > 0)
 

@@ -27,24 +27,37 @@ def steps(
     sources: o.Sources,
     alert: Annotated[
         list[str] | None,
-        typer.Option("--alert", metavar="SOURCE:LINE", rich_help_panel="Choosing",
-                     help="An event to start from; SOURCE:LINE:INDEX where a line has several. "
-                     "Repeatable."),
+        typer.Option(
+            "--alert",
+            metavar="SOURCE:LINE",
+            rich_help_panel="Choosing",
+            help="An event to start from; SOURCE:LINE:INDEX where a line has several. Repeatable.",
+        ),
     ] = None,
     alert_level: Annotated[
         str | None,
-        typer.Option("--alert-level", metavar="LEVEL", rich_help_panel="Choosing",
-                     help="All events of LEVEL and above (without any choice: ERROR)."),
+        typer.Option(
+            "--alert-level",
+            metavar="LEVEL",
+            rich_help_panel="Choosing",
+            help="All events of LEVEL and above (without any choice: ERROR).",
+        ),
     ] = None,
     search: Annotated[
         Search,
-        typer.Option("--search", help="By address: as its own, a filter on that column, or "
-                     "anywhere in the line, a full-text search."),
+        typer.Option(
+            "--search",
+            help="By address: as its own, a filter on that column, or "
+            "anywhere in the line, a full-text search.",
+        ),
     ] = Search.own,
     window: Annotated[
         str,
-        typer.Option("--window", metavar="LENGTH",
-                     help="Before and after the alert, for the search by address and time."),
+        typer.Option(
+            "--window",
+            metavar="LENGTH",
+            help="Before and after the alert, for the search by address and time.",
+        ),
     ] = "5m",
     input_format: o.InputFormat = None,
     field: o.Field = None,

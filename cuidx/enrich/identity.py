@@ -56,9 +56,7 @@ def normalise(frame: pl.DataFrame) -> pl.DataFrame:
             service=pl.coalesce(part[0], "service"),
             namespace=pl.coalesce("namespace", part[1]),
             cluster=pl.coalesce("cluster", part[2]),
-            level=_distinct(frame["level"], level_of).cast(
-                LEVEL
-            )
+            level=_distinct(frame["level"], level_of).cast(LEVEL)
             if frame.schema["level"] != LEVEL
             else frame["level"],
             ip=_distinct(frame["ip"], own_address),

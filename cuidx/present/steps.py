@@ -23,6 +23,7 @@ _NAMED: Final = 4  # containers that are named below a row
 _PLACES: Final = 3  # alerts of a row that are listed by their place
 _LEFT: Final = ("IP", "SERVICE", "CONTAINER")
 _CAPS: Final = {"IP": 39, "SERVICE": 16, "CONTAINER": 24}
+_LEAST: Final = {"SERVICE": 7, "CONTAINER": 8, "IP": 11}
 _SEARCHES: Final = ("ip_search", "ip_time_search", "cuid_search")
 
 
@@ -48,11 +49,15 @@ def render(result: Result, *, width: int, color: bool) -> str:
         )
         for name in rows[0]
     }
+    for name in ("SERVICE", how["ip_time_search"]):  # where there is no room at all
+        if sum(min(w, _LEAST.get(n, w)) for n, w in widths.items()) + len(widths) - 1 > width:
+            del widths[name]
     over = sum(widths.values()) + len(widths) - 1 - width
-    for name, least in (("SERVICE", 7), ("CONTAINER", 8), ("IP", 11)):
-        cut = min(max(over, 0), max(widths[name] - least, 0))
-        widths[name] -= cut
-        over -= cut
+    for name, least in _LEAST.items():
+        cut = min(max(over, 0), max(widths.get(name, 0) - least, 0))
+        if cut:
+            widths[name] -= cut
+            over -= cut
     out = [paint(entry, "bold") for entry in _wrapped(_title(result.rows, groups), width, "")]
     right = [name for name in widths if name not in _LEFT]
     above = sum(w + 1 for name, w in widths.items() if name != "NEEDLESS") - 1
@@ -127,9 +132,7 @@ def _cells(
         span = text(low) if low == high else f"{text(low)}–{text(high)}"
         found[how[search]] = span or "-"
     needless, read = row["needless"], row["ip_search"] and row["ip_search"]["lines"]
-    found["NEEDLESS"] = (
-        "-" if needless is None else f"{text(needless)} {needless / read:>4.0%}"
-    )
+    found["NEEDLESS"] = "-" if needless is None else f"{text(needless)} {needless / read:>4.0%}"
     return found
 
 

@@ -107,7 +107,9 @@ def main() -> None:
     result = table(found, path, args.search)
     print(result, end="")
     if args.write:
-        command = f"python tests/bench/steps.py --events {args.events} --search {args.search} --write"
+        command = (
+            f"python tests/bench/steps.py --events {args.events} --search {args.search} --write"
+        )
         head = f"# cuidx steps and DuckDB\n\nMade by `{command}`.\n\n"
         RESULTS.write_text(head + result, encoding="utf-8")
 
