@@ -286,7 +286,7 @@ def test_an_alert_is_named_by_its_path_or_a_base_name_that_only_one_has(two: lis
         pytest.param("z.log:1", "no source is called z.log", id="none of that name"),
         pytest.param("x.log", "no line number", id="no line"),
         pytest.param("y:1:99", "there is no such record", id="beyond the end"),
-        pytest.param("y:1:5", "is blank, not an event", id="a blank line"),
+        pytest.param("y:1:5", "it is blank, not an event", id="a blank line"),
         pytest.param("y:1:0", "there is no such record", id="lines count from 1"),
     ],
 )

@@ -53,15 +53,16 @@ def _place(words: str, paths: Sequence[str]) -> Place:
             f"--alert {words}: no line number", do="SOURCE:LINE, for example export.jsonl:10"
         )
     # `a:1:2` is index 2 of line 1 of `a`, or line 2 of a source called `a:1`.
-    choices = [(hit["path"], int(hit["line"]), hit["index"] and int(hit["index"]))]
-    if hit["index"]:
-        choices.append((f"{hit['path']}:{hit['line']}", int(hit["index"]), None))
-    for path, line, index in choices:
+    index = int(hit["index"]) if hit["index"] else None
+    choices: list[tuple[str, int, int | None]] = [(hit["path"], int(hit["line"]), index)]
+    if index is not None:
+        choices.append((f"{hit['path']}:{hit['line']}", index, None))
+    for path, line, at_index in choices:
         known = [at for at, one in enumerate(paths) if one == path] or [
             at for at, one in enumerate(paths) if PurePath(one).name == path
         ]
         if len(known) == 1:
-            return Place(words, known[0], line, index)
+            return Place(words, known[0], line, at_index)
         if known:
             raise UsageError(
                 f"--alert {words}: {len(known)} sources are called {path}",

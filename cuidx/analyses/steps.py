@@ -1,7 +1,7 @@
 """Investigation steps: what has to be read after an alert, by address and by container.
 
 A search returns hits L. The investigator then searches for each request id among them, R, and
-reads all lines that carry one: L ∪ {lines with an id in R}. As a hit with an id is itself such a
+reads all lines that carry one: L and the lines with an id in R. As a hit with an id is itself such a
 line, these are
 
     the hits without an id  +  Σ over r in R of (lines that carry r)
@@ -73,6 +73,8 @@ def steps(
     is more than the own address: event (the row in EVENTS) and ip, each pair once. Time is n log n
     in events and alerts, whatever the window; memory 50 bytes an event, and what a million need.
     """
+    # As long as a column with words lives, they keep their numbers.
+    words = pl.Series([""], dtype=WORD)
     asked = _coded(alerts, ASKED).with_row_index("alert")
     every = _coded(events, EVENTS).with_row_index("event")
     every = every.with_columns(size=_sizes(every["request"]))
@@ -98,7 +100,9 @@ def steps(
         "ip_time_search": _distinct(every[pl.concat(seen).unique()]),
         "cuid_search": _distinct(every.filter(_asked_for(asked, "container"))),
     }
-    return Steps(table, _totals(table, distinct), pl.concat(writers).sort(_ORDER, descending=_DOWN))
+    whose = pl.concat(writers).sort(_ORDER, descending=_DOWN)
+    del words
+    return Steps(table, _totals(table, distinct), whose)
 
 
 def _parts(asked: pl.DataFrame, sought: pl.DataFrame) -> list[pl.DataFrame]:
@@ -157,7 +161,8 @@ def _sizes(requests: pl.Series) -> pl.Series:
         return pl.Series([None], dtype=_SIZE).new_from_index(0, len(requests))
     counts = known.value_counts(name="size")
     # The numbers of texts are small: a place for each is less than a table to join with.
-    size = pl.zeros(int(known.max()) + 1, dtype=_SIZE, eager=True)  # type: ignore[arg-type]
+    most = int(known.max())  # type: ignore[arg-type]
+    size = pl.Series("size", [0], dtype=_SIZE).new_from_index(0, most + 1)
     return size.scatter(counts["request"], counts["size"].cast(_SIZE)).gather(requests)
 
 
@@ -236,7 +241,7 @@ def _common(
 def _windowed(
     asked: pl.DataFrame, hits: pl.DataFrame, requests: pl.DataFrame, window: int
 ) -> pl.DataFrame:
-    """alert and ip_time_search, for alerts with an address and a time."""
+    """Alert and ip_time_search, for alerts with an address and a time."""
     points = asked.drop_nulls(["ip", "time"]).select("alert", "ip", at="time").sort("at")
     dated = hits.drop_nulls("time").sort("time")
     lines = dated.select("ip", first="time", last="time", weight=_ONE)
@@ -266,7 +271,7 @@ def _request_runs(dated: pl.DataFrame, requests: pl.DataFrame, window: int) -> p
 
 
 def _runs(dated: pl.DataFrame, name: str, window: int) -> pl.DataFrame:
-    """Runs of lines of one ip and NAME that no alert's window can tell apart: ip, size, first, last.
+    """Runs of lines of an ip and NAME that no window can tell apart: ip, NAME, size, first, last.
 
     DATED is in order of time. An alert sees a run if any line of it lies within its window; lines
     whose windows touch are one run, so an alert sees at most one run of each ip and NAME.
@@ -281,7 +286,7 @@ def _runs(dated: pl.DataFrame, name: str, window: int) -> pl.DataFrame:
     )
     first = gaps.filter("begins").sort(*pair, "time")
     last = gaps.filter("ends").sort(*pair, "time")
-    return first.select("ip", "size", first="time", last=last["time"])
+    return first.select("ip", name, "size", first="time", last=last["time"])
 
 
 def _seeing(points: pl.DataFrame, spans: pl.DataFrame, window: int) -> pl.Series:

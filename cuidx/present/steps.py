@@ -188,8 +188,8 @@ def _totals(totals: Mapping[str, Any], how: Mapping[str, str], width: int, paint
     lines += [_line(row, widths, right, gap=2) for row in rows]
     read, needless, missed = totals["ip_search"]["lines"], totals["needless"], totals["missed"]
     if read:
-        also = f", and {missed:,} more were missed" if missed else ""
-        said = f"Of {read:,} lines read by IP {needless:,} ({needless / read:.0%}) were needless{also}."
+        said = f"Of {read:,} lines read by IP {needless:,} ({needless / read:.0%}) were needless"
+        said += f", and {missed:,} more were missed." if missed else "."
         lines += _wrapped(said, width, "")
     return [clip(line, width) for line in lines]
 

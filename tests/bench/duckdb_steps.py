@@ -4,8 +4,7 @@
 
 The alerts are all lines of level ERROR and FATAL. A hit has the alert's address as its own
 (`own`), or has it anywhere in its fields and its text (`any`). Lines to read are counted as
-INTERFACE defines them, |hits ∪ lines with one of the hits' request ids|, by way of the lines
-themselves where that is not too much, and of distinct request ids otherwise.
+INTERFACE defines them, the hits and all lines with one of the hits' request ids.
 
 These are the quickest forms found (DuckDB 2.0, two cores, 1 GB): requests as hashes, searches
 counted once for each address and container, and only the windows alert by alert. One row a line is
@@ -142,8 +141,8 @@ def steps(path: Path, search: str = "own", window: float = 300) -> dict[str, Any
     names = [column[0] for column in found.description or []]
     alerts = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
     distinct = {}
-    for name, sql in FOUND.items():
-        sql = DISTINCT.format(found=sql.format(window=milliseconds))
+    for name, found_by in FOUND.items():
+        sql = DISTINCT.format(found=found_by.format(window=milliseconds))
         ((distinct[name],),) = connection.execute(sql).fetchall()
     return {"alerts": alerts, "distinct_lines": distinct}
 
