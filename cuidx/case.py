@@ -16,12 +16,13 @@ from polars.io.plugins import register_io_source
 from cuidx import times
 from cuidx.analyses import alerts as alert_book
 from cuidx.analyses.accounting import Accounting, accounting
-from cuidx.analyses.annotate import ANNOTATED, annotate
+from cuidx.analyses.annotate import ANNOTATED, annotate, resolved
 from cuidx.analyses.lifetimes import lifetimes
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.analyses.steps import EVENTS as SEARCHED
 from cuidx.analyses.steps import FOUND, Steps, steps
+from cuidx.analyses.trace import trace
 from cuidx.enrich import leases as lease_book
 from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import address, level_of, normalise
@@ -506,11 +507,12 @@ class Case:
             count += len(rows)
             alerts.append(self._alerts_in(rows, source, wanted, least, keep))
         for place in wanted:
-            if seen.get(place.said) != "event":
-                what = f"is {seen[place.said]}" if place.said in seen else "there is no such record"
-                raise UsageError(f"--alert {place.said}: {what}, not an event"
-                                 if place.said in seen else f"--alert {place.said}: {what}",
-                                 do="`cuidx annotate` shows source and line of each event")  # fmt: skip
+            kind = seen.get(place.said)
+            if kind != "event":
+                what = f"it is {kind}, not an event" if kind else "there is no such record"
+                raise UsageError(
+                    f"--alert {place.said}: {what}", do="`cuidx annotate` shows where events stand"
+                )
         return (
             pl.concat(events),
             pl.concat(alerts),
@@ -541,6 +543,55 @@ class Case:
             pl.coalesce("request_id", "trace_id").alias("request_id"),
             pl.col("time").cast(pl.Int64),
         )  # fmt: skip
+
+    def trace(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
+        """The hops of one request, or of all requests through a container: `analyses.trace.HOPS`.
+
+        REQUEST is a request id in any case, with or without dashes; CONTAINER may be the beginning
+        of a name. Nothing that fits is an empty table.
+
+        Raises:
+            UsageError: both or none are given, or several containers begin so.
+        """
+        return self.trace_with_levels(request, container).drop("level")
+
+    def trace_with_levels(
+        self, request: str | None = None, container: str | None = None
+    ) -> pl.DataFrame:
+        """`trace` with each line's level, and with the whole names for a tree: TRACED."""
+        if (request is None) == (container is None):
+            raise UsageError(
+                "trace takes either a request or a container",
+                do="--request ID, or --container ID",
+            )
+        summary, _ = self._book
+        if request is not None:
+            wanted = pl.Series([request.strip().lower().replace("-", "")])
+        else:
+            name = self.find_container(str(container))
+            pairs = summary.pairs.filter(pl.col("container").cast(pl.String) == name)
+            wanted = pairs["request"].unique()
+        sources = [one.path for one in self.opened]
+        ties, timetable, keep = self._ties, self._timetable, self._filter()
+        events, found, count = [EVENTS.to_frame()], [], 0
+        for frame in self._enriched(frozenset(ROLES)):
+            rows = frame.filter(
+                (pl.col("kind") == "event") & request_key().is_in(wanted.implode())
+            )  # fmt: skip
+            if rows.is_empty():
+                continue
+            place = int(frame["place"][0])
+            rows = rows.with_columns(source=pl.lit(sources[place]))
+            rows = conform(_as_events(rows), EVENTS, who="trace").collect()
+            answers = resolved(rows, mentions(rows), timetable, ties, place)
+            events.append(rows)
+            found.append(answers.with_columns(pl.col("row") + count))
+            count += len(rows)
+        hops = trace(pl.concat(events), pl.concat(found) if found else None)
+        if keep is not None:
+            kept = pl.concat(events).with_row_index("row").filter(keep)["row"]
+            hops = hops.filter(pl.col("row").is_in(kept.implode()))
+        return hops.drop("row")
 
     # -- filters ---------------------------------------------------------------------------
 

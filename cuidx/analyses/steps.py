@@ -1,8 +1,8 @@
 """Investigation steps: what has to be read after an alert, by address and by container.
 
 A search returns hits L. The investigator then searches for each request id among them, R, and
-reads all lines that carry one: L and the lines with an id in R. As a hit with an id is itself such a
-line, these are
+reads all lines that carry one: L and the lines with an id in R. As a hit with an id is itself such
+a line, these are
 
     the hits without an id  +  Σ over r in R of (lines that carry r)
 

@@ -63,11 +63,12 @@ class Session:
         rows: str,
         question: Callable[[Case], pl.DataFrame | Answer],
         nothing: Callable[[pl.DataFrame], bool] | None = None,
+        missing: str = "",
     ) -> int:
         """Ask QUESTION, write its table as ROWS, and give the exit code.
 
         NOTHING says of the table whether it means that nothing matches (exit 1); by default that
-        is an empty table where a filter was set.
+        is an empty table where a filter was set. MISSING is said then.
         """
         from cuidx.case import open_case
         from cuidx.cli.rows import flat_columns, json_rows
@@ -122,7 +123,9 @@ class Session:
         if self.strict and counted.unreadable:
             return 4
         if nothing is not None:
-            return int(nothing(table))
+            if (none := nothing(table)) and missing:
+                print(visible(f"cuidx: {missing}"), file=sys.stderr)
+            return int(none)
         return int(table.is_empty() and bool(self.since or self.until or self.where))
 
     def _say(self, case: Case, result: Result) -> None:

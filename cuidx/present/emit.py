@@ -83,12 +83,10 @@ def _write(pieces: Iterable[str], file: IO[bytes]) -> None:
 
 
 def _table(result: Result, width: int, color: bool) -> str:
-    from cuidx.present import steps, tables, timeline
+    from cuidx.present import steps, tables, timeline, trace
 
-    designed = {
-        "timeline": timeline.render,
-        "steps": steps.render,
-    }  # all other commands have the general one
+    # All other commands have the general one.
+    designed = {"timeline": timeline.render, "steps": steps.render, "trace": trace.render}
     draw = designed.get(result.command, tables.render)
     return draw(result, width=width, color=color)
 

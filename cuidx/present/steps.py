@@ -129,7 +129,7 @@ def _cells(
     for search in _SEARCHES:
         counts = [alert[search]["lines"] for alert in group if alert[search] is not None]
         low, high = (min(counts), max(counts)) if counts else (None, None)
-        span = text(low) if low == high else f"{text(low)}–{text(high)}"
+        span = text(low) if low == high else f"{text(low)}\u2013{text(high)}"
         found[how[search]] = span or "-"
     needless, read = row["needless"], row["ip_search"] and row["ip_search"]["lines"]
     found["NEEDLESS"] = "-" if needless is None else f"{text(needless)} {needless / read:>4.0%}"
