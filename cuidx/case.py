@@ -22,7 +22,7 @@ from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.analyses.steps import EVENTS as SEARCHED
 from cuidx.analyses.steps import FOUND, Steps, steps
-from cuidx.analyses.trace import trace
+from cuidx.analyses.trace import HOPS, trace
 from cuidx.enrich import leases as lease_book
 from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import address, level_of, normalise
@@ -553,12 +553,10 @@ class Case:
         Raises:
             UsageError: both or none are given, or several containers begin so.
         """
-        return self.trace_with_levels(request, container).drop("level")
+        return self.trace_calls(request, container).select(list(HOPS))
 
-    def trace_with_levels(
-        self, request: str | None = None, container: str | None = None
-    ) -> pl.DataFrame:
-        """`trace` with each line's level, and with the whole names for a tree: TRACED."""
+    def trace_calls(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
+        """`trace` with each line's level and its caller's port: `analyses.trace.TRACED`."""
         if (request is None) == (container is None):
             raise UsageError(
                 "trace takes either a request or a container",
@@ -591,7 +589,7 @@ class Case:
         if keep is not None:
             kept = pl.concat(events).with_row_index("row").filter(keep)["row"]
             hops = hops.filter(pl.col("row").is_in(kept.implode()))
-        return hops.drop("row")
+        return hops
 
     # -- filters ---------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ HOPS: Final = pl.Schema(
         "to": pl.String(),
     }
 )
-TRACED: Final = pl.Schema({**HOPS, "level": LEVEL, "row": pl.UInt32()})
+# With what a tree needs: the line's level, and the caller's port, which tells two calls apart.
+TRACED: Final = pl.Schema({**HOPS, "level": LEVEL, "port": pl.String(), "row": pl.UInt32()})
 _BEFORE: Final = r"[=:\s\"'\[(]{0,3}(?:[a-z]+://)?"
 _CALLER: Final = rf"(?i)\b(?:from|client|peer|src|source|remote|caller)(?:_?ip|_?addr)?{_BEFORE}"
 _CALLED: Final = (
@@ -59,13 +60,13 @@ def trace(events: pl.DataFrame, found: pl.DataFrame | None = None) -> pl.DataFra
     if found is not None:
         for mention in found.filter(pl.col("verdict") == "resolved").iter_rows(named=True):
             named.setdefault(mention["row"], []).append(mention)
-    columns = ("row", "container", "key", "message")
+    columns = ("row", "container", "key", "message", "source_ip")
     rows = ordered.select(columns).to_dicts()
     took_part = _took_part(rows, named)
     ends = [_ends(row, named.get(row["row"], ()), took_part[row["key"]]) for row in rows]
     return ordered.with_columns(
-        pl.Series("from", [caller for caller, _ in ends], dtype=pl.String),
-        pl.Series("to", [called for _, called in ends], dtype=pl.String),
+        pl.Series(name, [end[at] for end in ends], dtype=pl.String)
+        for at, name in enumerate(("from", "to", "port"))
     ).select(list(TRACED))
 
 
@@ -96,11 +97,11 @@ def _took_part(rows: Iterable[Row], named: Mapping[int, Sequence[Row]]) -> dict[
     return requests
 
 
-def _ends(row: Row, mentions: Iterable[Row], request: _Request) -> tuple[str | None, str | None]:
-    """(who called, who was called) as a line says it."""
+def _ends(row: Row, mentions: Iterable[Row], request: _Request) -> tuple[str | None, ...]:
+    """(who called, who was called, the caller's port) as a line says it."""
     me = row["container"]
     mine = {me, request.holder.get(me, me)}
-    caller = called = None
+    caller = called = port = None
     for mention in mentions:
         if mention["container"] in mine or mention["role"] in ("own", "host", "forwarded"):
             continue
@@ -109,14 +110,23 @@ def _ends(row: Row, mentions: Iterable[Row], request: _Request) -> tuple[str | N
             mention["role"] == "text"
             and _calls(row["message"] or "", mention["ip"], me, other, request)
         ):
-            caller = caller or other
+            if caller is None:
+                caller, port = other, _port(row, mention["ip"])
         else:
             called = called or other
     if me is None:  # seen from outside: a flow, an access line of nobody known
-        return caller, called
+        return caller, called, port
     if caller is not None:
-        return caller, me
-    return (me, called) if called is not None else (None, None)
+        return caller, me, port
+    return (me, called, None) if called is not None else (None, None, None)
+
+
+def _port(row: Row, ip: str) -> str | None:
+    """The port beside IP in a line's source field or text."""
+    for said in (row["source_ip"], row["message"]):
+        if said is not None and (hit := re.search(rf"{re.escape(ip)}\]?:([0-9]+)", said)):
+            return hit[1]
+    return None
 
 
 def _calls(message: str, ip: str, me: str | None, other: str, request: _Request) -> bool:

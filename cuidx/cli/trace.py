@@ -53,10 +53,15 @@ def trace(
     session = Session(**{k: v for k, v in locals().items() if k not in ("own", *own)})
 
     def question(case: Case) -> Answer:
-        found = case.trace_with_levels(request, container)
-        name = None if container is None else case.find_container(container)
-        drawn: dict[str, object] = {"levels": found["level"].to_list(), "container": name}
-        return Answer(found.drop("level"), drawn=drawn)
+        from cuidx.analyses.trace import HOPS
+
+        found = case.trace_calls(request, container)
+        drawn: dict[str, object] = {
+            "levels": found["level"].to_list(),
+            "ports": found["port"].to_list(),
+            "container": None if container is None else case.find_container(container),
+        }
+        return Answer(found.select(list(HOPS)), drawn=drawn)
 
     return session.answer(
         "trace", "hops", question, nothing=lambda table: table.is_empty(),

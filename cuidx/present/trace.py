@@ -5,11 +5,12 @@
      +71ms    ├─ store 74ef739c    reserve sku=sku-3 order=1005
     +2.01s gateway 8ff47db0      ✗ upstream timed out → payment 7142ce5c
 
-A call ends for the tree where its caller speaks of it again; what comes from it later is a retry.
+Two calls of one container by one caller are told apart by the caller's port, where lines have it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -23,6 +24,11 @@ from cuidx.present.timeaxis import clock, day, duration, moment
 _BAD: Final = ("ERROR", "CRITICAL", "ALERT", "FATAL")
 _REQUESTS: Final = 20  # of a container's, drawn; the rest is counted
 Row = Mapping[str, Any]
+Hop = tuple[Row, str | None, str | None]  # a row, its level, its caller's port
+# What stands before the message proper in a text line, and is in the other columns.
+_STAMP: Final = re.compile(
+    r"^\[?[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]+(?:Z|[+-][0-9:]+)?\]?\s*(?:[A-Z]{4,8}\b\s*)?"
+)
 
 
 @dataclass(slots=True)
@@ -31,9 +37,9 @@ class _Call:
 
     container: str | None
     caller: str | None
-    hops: list[tuple[Row, str | None]] = field(default_factory=list)
+    hops: list[Hop] = field(default_factory=list)
     parent: _Call | None = None
-    ended: bool = False
+    port: str | None = None
 
     @property
     def depth(self) -> int:
@@ -49,10 +55,11 @@ def render(result: Result, *, width: int, color: bool) -> str:
     if not rows:
         return "no hops\n"
     names = _names(rows)
-    requests: dict[str, list[tuple[Row, str | None]]] = {}
-    for row, level in zip(rows, levels, strict=True):
+    ports = cast("Sequence[str | None]", result.drawn["ports"])
+    requests: dict[str, list[Hop]] = {}
+    for row, level, port in zip(rows, levels, ports, strict=True):
         key = text(row["request_id"]).lower().replace("-", "")
-        requests.setdefault(key, []).append((row, level))
+        requests.setdefault(key, []).append((row, level, port))
     out = []
     whole = list(requests.values())
     shown = whole
@@ -78,12 +85,12 @@ def _names(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _before_first_error(
-    requests: list[list[tuple[Row, str | None]]], container: str, names: Mapping[str, str]
-) -> tuple[list[list[tuple[Row, str | None]]], str]:
+    requests: list[list[Hop]], container: str, names: Mapping[str, str]
+) -> tuple[list[list[Hop]], str]:
     """The requests that began before the container's first error, that one last; and a title."""
     title = f"{many(len(requests), 'request')} through {names.get(container, container)}"
     for hops in requests:
-        for row, level in hops:
+        for row, level, _ in hops:
             if row["container"] == container and level in _BAD:
                 break
         else:
@@ -95,7 +102,7 @@ def _before_first_error(
         (
             (row["time"] or "", place)
             for place, hops in enumerate(requests)
-            for row, level in hops
+            for row, level, _ in hops
             if row["container"] == container and level in _BAD
         )
     )
@@ -107,13 +114,11 @@ def _before_first_error(
     return shown, f"{title}; {many(len(shown), 'request')} until its first error{when}"
 
 
-def _tree(
-    hops: list[tuple[Row, str | None]], names: Mapping[str, str], width: int, paint: Paint
-) -> list[str]:
+def _tree(hops: list[Hop], names: Mapping[str, str], width: int, paint: Paint) -> list[str]:
     calls = _calls(hops)
-    times = [at for row, _ in hops if (at := moment(row["time"])) is not None]
+    times = [at for row, *_ in hops if (at := moment(row["time"])) is not None]
     low = min(times, default=None)
-    containers = {row["container"] for row, _ in hops} - {None}
+    containers = {row["container"] for row, *_ in hops} - {None}
     title = (
         f"request {text(hops[0][0]['request_id'])} · {many(len(hops), 'hop')} · "
         f"{many(len(containers), 'container')}"
@@ -125,14 +130,14 @@ def _tree(
     wide = min(max(cells(head) for head in heads.values()), max(width // 3, 20))
     for call in _in_depth(calls):
         bar = "   " * call.depth
-        for place, (row, level) in enumerate(call.hops):
+        for place, (row, level, _) in enumerate(call.hops):
             at = moment(row["time"])
             since = "" if at is None or low is None else f"+{duration(at - low)}"
             head = heads[id(call)] if place == 0 else bar + ("│" if _has_calls(call, calls) else "")
             bad = level in _BAD
             mark = "✗" if bad else "!" if level == "WARN" else " "
             other = row["to"] if row["from"] == row["container"] else None
-            message = " ".join(text(row["message"]).split())
+            message = _STAMP.sub("", " ".join(text(row["message"]).split()))
             if other is not None and other != row["container"]:
                 message = f"→ {names[other]}: {message}"
             line = f"{pad(since, 8, right=True)} {pad(clip(head, wide), wide)} {mark} {message}"
@@ -140,15 +145,17 @@ def _tree(
     return out
 
 
-def _calls(hops: list[tuple[Row, str | None]]) -> list[_Call]:
+def _calls(hops: list[Hop]) -> list[_Call]:
     """The calls that HOPS speak of, in the order of their first lines."""
     calls: list[_Call] = []
 
     def latest(container: str | None) -> _Call | None:
+        if container is None:
+            return None
         return next((call for call in reversed(calls) if call.container == container), None)
 
     for hop in hops:
-        row = hop[0]
+        row, _, port = hop
         me, caller = row["container"], row["from"]
         if caller == me or row["to"] != me:
             caller = None
@@ -156,18 +163,15 @@ def _calls(hops: list[tuple[Row, str | None]]) -> list[_Call]:
             (
                 c
                 for c in reversed(calls)
-                if c.container == me and (caller is None or (c.caller == caller and not c.ended))
+                if c.container == me
+                and (caller is None or (c.caller == caller and port in (None, c.port)))
             ),
             None,
         )
         if call is None:
-            call = _Call(me, caller, parent=latest(caller) if caller is not None else None)
+            call = _Call(me, caller, parent=latest(caller), port=port)
             calls.append(call)
         call.hops.append(hop)
-        if row["from"] == me and row["to"] not in (None, me):
-            for made in calls:  # answered, or given up: what follows is another call
-                if made.container == row["to"] and made.caller == me:
-                    made.ended = True
     return calls
 
 
@@ -192,5 +196,8 @@ def _head(call: _Call, calls: list[_Call], names: Mapping[str, str]) -> str:
         for other in calls[: calls.index(call)]
     )
     return (
-        "   " * (call.depth - 1) + ("└─ " if last else "├─ ") + name + (" again" if again else "")
+        "   " * (call.depth - 1)
+        + ("└─ " if last else "├─ ")
+        + name
+        + (f" (call {again + 1})" if again else "")
     )
