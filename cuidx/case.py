@@ -15,22 +15,27 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from cuidx import times
+from cuidx.analyses import alerts as alert_book
 from cuidx.analyses.accounting import Accounting, Bins, SourceBins, accounting
-from cuidx.analyses.annotate import ANNOTATED, annotate
+from cuidx.analyses.annotate import ANNOTATED, annotate, resolved
 from cuidx.analyses.lifetimes import lifetimes
 from cuidx.analyses.live import Live
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
+from cuidx.analyses.steps import EVENTS as SEARCHED
+from cuidx.analyses.steps import FOUND, Steps, steps
+from cuidx.analyses.trace import HOPS, trace
 from cuidx.enrich import leases as lease_book
 from cuidx.enrich.holding import Timetable
-from cuidx.enrich.identity import address, normalise
+from cuidx.enrich.identity import address, level_of, normalise
 from cuidx.enrich.ladder import Holders, Ladder
+from cuidx.enrich.mentions import mentions
 from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import PAIRS, Summary, request_key
 from cuidx.errors import SourceError, UsageError
 from cuidx.follow import Following
 from cuidx.load import Opened, Options, Records
-from cuidx.schema import EVENTS, LEVEL, ROLES, conform
+from cuidx.schema import EVENTS, LEVEL, LEVELS, ROLES, conform
 from cuidx.sources.paths import CONFIG, STDIN, Source, expand
 
 # What the summary needs of each record: no message, no peers.
@@ -39,6 +44,10 @@ _WHO_AND_WHEN: Final = frozenset(ROLES) - {
 }  # fmt: skip
 # Annotated events take many times the room of their lines.
 _SMALL: Final = 4 << 20
+_ALERTS: Final = pl.Schema(
+    {"source": pl.String(), "line": pl.Int64(), "container": pl.String(), "ip": pl.String(),
+     "request_id": pl.String(), "time": pl.Int64()}
+)  # fmt: skip
 _CONFIG_KEYS: Final = {"field", "pattern", "tz", "input_format"}
 Where = Sequence[tuple[str, str]] | Mapping[str, str]
 
@@ -486,6 +495,173 @@ class Case:
         if at is not None:
             when = times.point(at, newest=self._newest, tz=self._records.options.tz)
         return resolve(found, address_, when, lease_book.clock_of(summary))
+
+    def steps(
+        self,
+        alert: Sequence[str] | str = (),
+        alert_level: str | None = None,
+        search: str = "own",
+        window: str = "5m",
+    ) -> pl.DataFrame:
+        """One row for each alert, what searches by its address and by its container bring up.
+
+        The options are those of `compare_searches`, the columns `analyses.steps.ALERTS`.
+        """
+        return self.compare_searches(alert, alert_level, search, window).alerts
+
+    def compare_searches(
+        self,
+        alert: Sequence[str] | str = (),
+        alert_level: str | None = None,
+        search: str = "own",
+        window: str = "5m",
+    ) -> Steps:
+        """What `steps` gives, with the totals and with whose lines the searches return.
+
+        ALERT names events as `SOURCE:LINE[:INDEX]`; ALERT_LEVEL means those of that level and
+        above. The case's filters choose among them, or among all events where neither is given;
+        without any choice alerts are events of level ERROR and above. SEARCH is `own` (a filter on
+        the address column) or `any` (a full-text search), WINDOW a length of time before and after.
+
+        Raises:
+            UsageError: an ALERT that is no event, or words that mean nothing.
+        """
+        if search not in ("own", "any"):
+            raise UsageError(f"--search {search}: own or any", do="own looks at own IPs alone")
+        width = times.length(window)
+        said = [alert] if isinstance(alert, str) else list(alert)
+        if not said and alert_level is None and not (self._since or self._until or self._where):
+            alert_level = "ERROR"
+        least = level_of(alert_level) if alert_level is not None else None
+        if alert_level is not None and least is None:
+            raise UsageError(
+                f"--alert-level {alert_level}: no level is called so", do=", ".join(LEVELS)
+            )
+        wanted = alert_book.places(said, [one.path for one in self.opened])
+        events, alerts, found = self._searched(wanted, least, everywhere=search == "any")
+        answer = steps(events, alerts, width, found)
+        return replace(answer, hits=answer.hits.join(self._who, on="container", how="left"))
+
+    @property
+    def _who(self) -> pl.DataFrame:
+        """container, service and identity of each container that wrote a line."""
+        groups = self._book[0].groups.drop_nulls("container").filter(pl.col("kind") == "event")
+        return groups.group_by("container").agg(
+            pl.col("service").min(), pl.col("identity").min().cast(pl.String)
+        )
+
+    def _searched(
+        self, wanted: list[alert_book.Place], least: str | None, *, everywhere: bool
+    ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+        """(all events, alerts, what a search by address looks through), as `steps` wants them."""
+        _ = self._book  # the names of lines that know only an IP are settled there
+        keep = self._filter()
+        want = frozenset(ROLES) if everywhere or self._where else _WHO_AND_WHEN
+        events, found, alerts = [SEARCHED.to_frame()], [FOUND.to_frame()], [_ALERTS.to_frame()]
+        seen: dict[str, str] = {}
+        count = 0
+        for frame in self._enriched(want):
+            source = int(frame["place"][0])
+            for place in wanted:
+                kinds = place.of(source, frame)["kind"]
+                if len(kinds):
+                    seen[place.said] = "event" if "event" in kinds else str(kinds[0])
+            rows = frame.filter(pl.col("kind") == "event")
+            events.append(
+                rows.select("ip", "container", request_key().alias("request"), "time")
+                .select(pl.col(name).cast(dtype) for name, dtype in SEARCHED.items())
+            )  # fmt: skip
+            if everywhere:
+                spots = mentions(rows).select(event=pl.col("row") + count, ip="ip").unique()
+                found.append(
+                    spots.select(pl.col(name).cast(dtype) for name, dtype in FOUND.items())
+                )
+            count += len(rows)
+            alerts.append(self._alerts_in(rows, source, wanted, least, keep))
+        for place in wanted:
+            kind = seen.get(place.said)
+            if kind != "event":
+                what = f"it is {kind}, not an event" if kind else "there is no such record"
+                raise UsageError(
+                    f"--alert {place.said}: {what}", do="`cuidx annotate` shows where events stand"
+                )
+        return (
+            pl.concat(events),
+            pl.concat(alerts),
+            pl.concat(found) if everywhere else None,
+        )
+
+    def _alerts_in(
+        self,
+        rows: pl.DataFrame,
+        source: int,
+        wanted: list[alert_book.Place],
+        least: str | None,
+        keep: pl.Expr | None,
+    ) -> pl.DataFrame:
+        """Those of ROWS that are alerts: named, or of the level; and which the filters leave."""
+        path = self.opened[source].path
+        rows = rows.with_row_index("at")
+        if wanted or least is not None:
+            named = [place.of(source, rows)["at"] for place in wanted if place.source == source]
+            high = pl.lit(False) if least is None else pl.col("level") >= pl.lit(least, LEVEL)
+            here = pl.concat(named) if named else pl.Series([], dtype=pl.UInt32)
+            rows = rows.filter(high.fill_null(False) | pl.col("at").is_in(here.implode()))
+        if keep is not None and len(rows):
+            shown = conform(_as_events(rows.with_columns(source=pl.lit(path))), EVENTS, who="steps")
+            rows = rows.filter(shown.select(keep.alias("k")).collect()["k"].fill_null(False))
+        return rows.select(
+            pl.lit(path).alias("source"), "line", "container", "ip",
+            pl.coalesce("request_id", "trace_id").alias("request_id"),
+            pl.col("time").cast(pl.Int64),
+        )  # fmt: skip
+
+    def trace(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
+        """The hops of one request, or of all requests through a container: `analyses.trace.HOPS`.
+
+        REQUEST is a request id in any case, with or without dashes; CONTAINER may be the beginning
+        of a name. Nothing that fits is an empty table.
+
+        Raises:
+            UsageError: both or none are given, or several containers begin so.
+        """
+        return self.trace_calls(request, container).select(list(HOPS))
+
+    def trace_calls(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
+        """`trace` with each line's level and its caller's port: `analyses.trace.TRACED`."""
+        if (request is None) == (container is None):
+            raise UsageError(
+                "trace takes either a request or a container",
+                do="--request ID, or --container ID",
+            )
+        summary, _ = self._book
+        if request is not None:
+            wanted = pl.Series([request.strip().lower().replace("-", "")])
+        else:
+            name = self.find_container(str(container))
+            pairs = summary.pairs.filter(pl.col("container").cast(pl.String) == name)
+            wanted = pairs["request"].unique()
+        sources = [one.path for one in self.opened]
+        ties, timetable, keep = self._ties, self._timetable, self._filter()
+        events, found, count = [EVENTS.to_frame()], [], 0
+        for frame in self._enriched(frozenset(ROLES)):
+            rows = frame.filter(
+                (pl.col("kind") == "event") & request_key().is_in(wanted.implode())
+            )  # fmt: skip
+            if rows.is_empty():
+                continue
+            place = int(frame["place"][0])
+            rows = rows.with_columns(source=pl.lit(sources[place]))
+            rows = conform(_as_events(rows), EVENTS, who="trace").collect()
+            answers = resolved(rows, mentions(rows), timetable, ties, place)
+            events.append(rows)
+            found.append(answers.with_columns(pl.col("row") + count))
+            count += len(rows)
+        hops = trace(pl.concat(events), pl.concat(found) if found else None)
+        if keep is not None:
+            kept = pl.concat(events).with_row_index("row").filter(keep)["row"]
+            hops = hops.filter(pl.col("row").is_in(kept.implode()))
+        return hops
 
     # -- filters ---------------------------------------------------------------------------
 

@@ -233,3 +233,23 @@ def point(words: str, *, newest: int | None, tz: str = "UTC") -> int:
 def _relative(said: str) -> int | None:
     hit = re.fullmatch(r"([+-][0-9]{1,9}(?:\.[0-9]{1,9})?)([smhdw])", said)
     return int(float(hit[1]) * _UNITS[hit[2]] * _NS) if hit else None
+
+
+_LONGEST = 36_525 * 86_400 * _NS  # a hundred years: sums with a time still fit 64 bits
+
+
+def length(words: str) -> int:
+    """Nanoseconds of a length of time such as `5m`, `90s`, `1.5h`, `250ms`, `1h30m`.
+
+    Raises:
+        UsageError: WORDS is none, or longer than a hundred years.
+    """
+    part = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|[smhdw])"
+    said = words.strip()
+    if not re.fullmatch(f"(?:{part})+", said):
+        raise UsageError(f"{words!r} is no length of time", do="examples: 5m, 90s, 1h30m, 250ms")
+    units = {"ms": 0.001, **_UNITS}
+    total = sum(round(float(n) * units[unit] * _NS) for n, unit in re.findall(part, said))
+    if total > _LONGEST:
+        raise UsageError(f"{words!r} is more than a hundred years", do="examples: 5m, 90s, 1h30m")
+    return total

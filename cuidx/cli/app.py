@@ -51,9 +51,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of a command line; errors are one or two lines on standard error."""
-    from cuidx.cli import annotate, formats, resolve, reuse, timeline  # registers the commands
+    # importing registers the commands
+    from cuidx.cli import annotate, formats, resolve, reuse, steps, timeline, trace
 
-    del annotate, formats, resolve, reuse, timeline
+    del annotate, formats, resolve, reuse, steps, timeline, trace
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")

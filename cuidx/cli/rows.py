@@ -17,6 +17,15 @@ def json_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def flat_columns(table: pl.DataFrame) -> pl.DataFrame:
+    """TABLE with a column for each field of a struct (`ip_search.lines`), as CSV needs it."""
+    import polars as pl
+
+    while structs := [name for name, dtype in table.schema.items() if isinstance(dtype, pl.Struct)]:
+        table = table.unnest(structs, separator=".")
+    return table
+
+
 def _texts(values: pl.Series) -> list[Any]:
     import polars as pl
 

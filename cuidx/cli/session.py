@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cuidx.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A table, with other top-level keys of the JSON (`extra`) and what its drawing needs."""
+
+    table: pl.DataFrame
+    extra: dict[str, object] = field(default_factory=dict)
+    drawn: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +62,45 @@ class Session:
         self,
         command: str,
         rows: str,
-        question: Callable[[Case], pl.DataFrame],
+        question: Callable[[Case], pl.DataFrame | Answer],
         nothing: Callable[[pl.DataFrame], bool] | None = None,
+        missing: str = "",
     ) -> int:
         """Ask QUESTION, write its table as ROWS, and give the exit code.
 
         NOTHING says of the table whether it means that nothing matches (exit 1); by default that
-        is an empty table where a filter was set.
+        is an empty table where a filter was set. MISSING is said then.
         """
-        from cuidx.cli.rows import json_rows
+        from cuidx.cli.rows import flat_columns, json_rows
 
         form = self._form()
         with ExitStack() as stack:
             case = self._case(stack)
-            table = question(case)
+            asked = question(case)
+            answer = asked if isinstance(asked, Answer) else Answer(asked)
+            table = answer.table
             counted = case.accounting
             warnings = case.warnings
+        if form is Form.csv:
+            table = flat_columns(table)
         found: Rows = json_rows(table)
         columns = table.columns
         if form in (Form.table, Form.markdown, Form.html) and command in LAYOUTS:
             found = laid_out(command, found)
             columns = list(found[0]) if found else columns
         result = Result(
-            command, rows, found, counted.as_json(), warnings, extra={}, columns=columns
-        )
+            command, rows, found, counted.as_json(), warnings,
+            extra=answer.extra, columns=columns, drawn=answer.drawn,
+        )  # fmt: skip
         emit(result, form, output=self.output, color=False if self.no_color else None)
         sys.stdout.flush()
         self._say(case, result)
-        empty = table.is_empty() and bool(self.since or self.until or self.where)
-        return self._code(case, empty if nothing is None else nothing(table))
+        filtered = bool(self.since or self.until or self.where)
+        none = table.is_empty() and filtered if nothing is None else nothing(table)
+        code = self._code(case, none)
+        if none and missing and code == 1:
+            print(visible(f"cuidx: {missing}"), file=sys.stderr)
+        return code
 
     def pour(
         self, command: str, rows: str, question: Callable[[Case], Iterator[pl.DataFrame]]

@@ -34,6 +34,11 @@ TEXTS: Final = (
 )  # fmt: skip
 
 
+def level_of(word: str) -> str | None:
+    """The level of LEVELS that a logger means by WORD, in any case; None for other words."""
+    return _LEVEL_OF.get(word.strip().upper())
+
+
 def normalise(frame: pl.DataFrame) -> pl.DataFrame:
     """FRAME's text roles as INTERFACE has them; adds container, identity and pod_key.
 
@@ -51,9 +56,7 @@ def normalise(frame: pl.DataFrame) -> pl.DataFrame:
             service=pl.coalesce(part[0], "service"),
             namespace=pl.coalesce("namespace", part[1]),
             cluster=pl.coalesce("cluster", part[2]),
-            level=_distinct(frame["level"], lambda word: _LEVEL_OF.get(word.strip().upper())).cast(
-                LEVEL
-            )
+            level=_distinct(frame["level"], level_of).cast(LEVEL)
             if frame.schema["level"] != LEVEL
             else frame["level"],
             ip=_distinct(frame["ip"], own_address),

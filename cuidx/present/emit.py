@@ -23,7 +23,12 @@ _READ = {
     "timeline": (
         *("container", "identity", "service", "namespace", "pod", "ips", "first_seen", "last_seen"),
         *("started", "ended", "end", "lines", "errors", "requests", "reused_ips"),
-    )
+    ),
+    "steps": (
+        *("source", "line", "container", "ip", "request_id"),
+        *("ip_search.lines", "ip_time_search.lines", "cuid_search.lines"),
+        *("needless", "missed", "reduction"),
+    ),
 }
 _WIDEST = 48  # Markdown cells are filled with blanks up to here
 
@@ -78,9 +83,10 @@ def _write(pieces: Iterable[str], file: IO[bytes]) -> None:
 
 
 def _table(result: Result, width: int, color: bool) -> str:
-    from cuidx.present import tables, timeline
+    from cuidx.present import steps, tables, timeline, trace
 
-    designed = {"timeline": timeline.render}  # all other commands have the general one
+    # All other commands have the general one.
+    designed = {"timeline": timeline.render, "steps": steps.render, "trace": trace.render}
     draw = designed.get(result.command, tables.render)
     return draw(result, width=width, color=color)
 

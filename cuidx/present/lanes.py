@@ -46,7 +46,7 @@ class Line:
 def lives_of(rows: Iterable[Mapping[str, object]]) -> list[Life]:
     """A Life for each of timeline's ROWS, in their order."""
     rows = list(rows)
-    names = _short([(text(row.get("container")), text(row.get("identity"))) for row in rows])
+    names = short_names([(text(row.get("container")), text(row.get("identity"))) for row in rows])
     lives = []
     for row, name in zip(rows, names, strict=True):
         first, last = moment(row.get("first_seen")), moment(row.get("last_seen"))
@@ -72,7 +72,7 @@ def _texts(value: object) -> list[str]:
     return [text(item) for item in value] if isinstance(value, (list, tuple)) else []
 
 
-def _short(containers: list[tuple[str, str]]) -> list[str]:
+def short_names(containers: list[tuple[str, str]]) -> list[str]:
     """The name by which each (container, identity) is shown: its shortest unique prefix, or so."""
     heads = sorted({c.partition("/")[0] for c, kind in containers if kind not in _UNSURE})
     need = dict.fromkeys(heads, 8)

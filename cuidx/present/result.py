@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -12,6 +12,7 @@ class Result:
 
     `rows` are JSON-ready: times are RFC 3339 text or None. `extra` has other top-level keys, such
     as totals. `columns` names the columns where `rows` may be empty; else the rows' keys are taken.
+    `drawn` is what a designed table shows beside them; no other form writes it.
     """
 
     command: str
@@ -21,6 +22,7 @@ class Result:
     warnings: list[str]
     extra: dict[str, object] = field(default_factory=dict)
     columns: Sequence[str] | None = None
+    drawn: Mapping[str, object] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         """The columns in order: as given, else each key as it first appears in the rows."""

@@ -1,0 +1,93 @@
+"""cuidx steps: what an investigator reads by address, and what by container."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cuidx.cli import options as o
+from cuidx.cli.app import app
+from cuidx.cli.session import Answer, Session
+
+if TYPE_CHECKING:
+    from cuidx.case import Case
+
+
+class Search(StrEnum):
+    """A value of `--search`."""
+
+    own = "own"
+    any = "any"
+
+
+@app.command(epilog="Example: cuidx steps fixtures/paper/figure5.jsonl --alert figure5.jsonl:10")
+def steps(
+    sources: o.Sources,
+    alert: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--alert",
+            metavar="SOURCE:LINE",
+            rich_help_panel="Choosing",
+            help="An event to start from; SOURCE:LINE:INDEX where a line has several. Repeatable.",
+        ),
+    ] = None,
+    alert_level: Annotated[
+        str | None,
+        typer.Option(
+            "--alert-level",
+            metavar="LEVEL",
+            rich_help_panel="Choosing",
+            help="All events of LEVEL and above (without any choice: ERROR).",
+        ),
+    ] = None,
+    search: Annotated[
+        Search,
+        typer.Option(
+            "--search",
+            help="By address: as its own, a filter on that column, or "
+            "anywhere in the line, a full-text search.",
+        ),
+    ] = Search.own,
+    window: Annotated[
+        str,
+        typer.Option(
+            "--window",
+            metavar="LENGTH",
+            help="Before and after the alert, for the search by address and time.",
+        ),
+    ] = "5m",
+    input_format: o.InputFormat = None,
+    field: o.Field = None,
+    pattern: o.Pattern = None,
+    config: o.Config = None,
+    tz: o.Zone = None,
+    since: o.Since = None,
+    until: o.Until = None,
+    where: o.Where = None,
+    now: o.Now = None,
+    form: o.FormOption = None,
+    output: o.Output = None,
+    rejects: o.Rejects = None,
+    strict: o.Strict = False,
+    exact: o.Exact = False,
+    verbose: o.Verbose = False,
+    quiet: o.Quiet = False,
+    no_color: o.NoColor = False,
+) -> int:
+    """Show what is read after an alert: searching by IP, by IP and time, and by container."""
+    own = ("alert", "alert_level", "search", "window")
+    session = Session(**{k: v for k, v in locals().items() if k not in ("own", *own)})
+
+    def question(case: Case) -> Answer:
+        found = case.compare_searches(alert or (), alert_level, search.value, window)
+        drawn: dict[str, object] = {
+            "hits": found.hits.to_dicts(),
+            "search": search.value,
+            "window": window,
+        }
+        return Answer(found.alerts, {"totals": found.totals}, drawn)
+
+    return session.answer("steps", "alerts", question, nothing=lambda table: table.is_empty())
