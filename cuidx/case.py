@@ -17,12 +17,15 @@ from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.analyses.lifetimes import lifetimes
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
+from cuidx.analyses.split import BYS, FILES, By, Keys, Target, split, targets
 from cuidx.enrich import leases as lease_book
 from cuidx.enrich.identity import address, normalise
 from cuidx.enrich.ladder import Holders, Ladder
 from cuidx.enrich.summary import PAIRS, Summary, request_key
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Options, Records
+from cuidx.present import Form, Result, emit
+from cuidx.present import folder as folders
 from cuidx.schema import EVENTS, LEVEL, ROLES, conform
 from cuidx.sources.paths import CONFIG, STDIN, Source, expand
 
@@ -97,6 +100,7 @@ class Case:
         self._where = _pairs(where)
         self.config: str | None = None
         self.zone_said = False
+        self._notes: list[str] = []  # warnings of answers that were given
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
         for column, _ in self._where:
             if column not in EVENTS:
@@ -288,7 +292,7 @@ class Case:
     def warnings(self) -> list[str]:
         """What a reader of the answers should know, sorted."""
         _ = self._book
-        found = [str(problem).splitlines()[0] for problem in self._records.problems]
+        found = [str(problem).splitlines()[0] for problem in self._records.problems] + self._notes
         found += [
             f"{one.path}: left out: {one.left_out}"
             for one in self._records.opened
@@ -378,6 +382,101 @@ class Case:
             when = times.point(at, newest=self._newest, tz=self._records.options.tz)
         return resolve(found, address_, when, lease_book.clock_of(summary))
 
+    def split(
+        self, output: str | os.PathLike[str], *, by: By = "container", force: bool = False
+    ) -> pl.DataFrame:
+        """Write the input lines, byte for byte, to files in OUTPUT: `analyses.split.FILES`.
+
+        One file for each container, service or lease (BY), in the order of their first lines;
+        `_untagged.log` has all lines that belong to none. With filters, only the lines of events
+        that fit them are written. FORCE writes into a folder that is not empty.
+
+        Raises:
+            UsageError: OUTPUT can't be that folder.
+        """
+        if by not in BYS:
+            raise UsageError(f"--by {by}: no such way", do=f"known: {', '.join(BYS)}")
+        records = self._records
+        if records.frame is not None:
+            raise UsageError("a frame has no lines to split", do="open_case(…) reads files")
+        out, names = Path(output), [source.path for source in records.sources]
+        folders.check(out, force=force, sources=[name for name in names if name != STDIN])
+        summary, found = self._book
+        files = targets(summary, found, by)
+        cut_off = {str(problem).partition(":")[0] for problem in self.problems}
+        keep = self._filter()
+
+        def raw(at: int) -> Iterator[bytes]:
+            try:
+                yield from records.raw(at)
+            except SourceError:
+                if not any(names[at].startswith(name) for name in cut_off):
+                    raise  # it was whole a moment ago
+
+        with folders.made(out) as made:
+            made.expect(["_untagged.log", "_mixed.log"])
+            made.expect(folders.safe_names([target.key for target in files[2:]]))
+            split(
+                self._enriched(frozenset(ROLES) if self._where else _WHO_AND_WHEN),
+                raw, files, Keys(found, by, lease_book.clock_of(summary)), made,
+                names=names,
+                whole=frozenset(
+                    at for at, one in enumerate(self.opened) if one.format == "parquet"
+                ),
+                twins={
+                    at: names.index(source.twin_of)
+                    for at, source in enumerate(records.sources)
+                    if source.twin_of is not None
+                },
+                repeated=self._repeated() if self.accounting.duplicates else None,
+                keep=None if keep is None else lambda frame: self._fits(frame, keep),
+            )  # fmt: skip
+            made.flush()
+            made.create(0)
+            table = self._files(files, made)
+            rows = table.with_columns(times.text(pl.col("first")), times.text(pl.col("last")))
+            emit(
+                Result("split", "files", rows.to_dicts(), self.accounting.as_json(), self.warnings),
+                Form.json, output=made.path / folders.INDEX,
+            )  # fmt: skip
+        return table
+
+    def _files(self, files: Sequence[Target], made: folders.Folder) -> pl.DataFrame:
+        sources = [one.path for one in self.opened]
+        rows: list[dict[str, Any]] = [
+            {
+                "path": made.names[at], "kind": target.kind, "container": target.container,
+                "service": target.service, "pod": target.pod, "ips": list(target.ips),
+                "lines": made.lines[at], "bytes": made.bytes[at],
+                "first": target.times and target.times[0],
+                "last": target.times and target.times[1],
+                "sources": [sources[source] for source in sorted(target.sources)],
+                "begins": target.begins,
+            }
+            for at, target in enumerate(files)
+            if made.lines[at] or at == 0
+        ]  # fmt: skip
+        # `_untagged.log` is always there; with nothing in it, it comes last.
+        rows.sort(key=lambda row: row["begins"] or (len(sources), 0))
+        for row in rows:
+            if row["kind"] == "document":
+                self._notes.append(
+                    f"{row['sources'][0]}: has no lines of its own, and went whole to {row['path']}"
+                )
+        return pl.DataFrame(
+            [{name: row[name] for name in FILES} for row in rows], schema=FILES, strict=False
+        )
+
+    def _repeated(self) -> pl.DataFrame | None:
+        """doc_index and doc_id of the documents that come more than once."""
+        found = [
+            part.frame.filter((pl.col("kind") == "duplicate") & pl.col("doc_id").is_not_null())
+            .select(pl.col("doc_index").fill_null(""), "doc_id").unique()
+            for part in self._records.parts(frozenset())
+            if "doc_id" in part.frame.columns
+        ]  # fmt: skip
+        return pl.concat(found).unique() if found else None
+
     # -- filters ---------------------------------------------------------------------------
 
     @cached_property
@@ -437,6 +536,16 @@ class Case:
                 f"container={start} fits {len(hits)} containers: {listed}", do="give more letters"
             )
         return str(hits[0])
+
+    def _fits(self, frame: pl.DataFrame, keep: pl.Expr) -> pl.Series:
+        """Which of the records are events that KEEP, the filters, leaves."""
+        if frame.is_empty():
+            return pl.Series(dtype=pl.Boolean)
+        source = pl.lit(self.opened[int(frame["place"][0])].path)
+        rows = conform(_as_events(frame.with_columns(source=source)), EVENTS, who="filters")
+        return rows.select(keep.fill_null(False).alias("fits")).collect()["fits"] & (
+            frame["kind"] == "event"
+        )
 
     def _shown(self, keep: pl.Expr) -> Summary:
         sources = [one.path for one in self.opened]

@@ -42,6 +42,7 @@ PARSED: Final = pl.Schema(
     {
         "line": pl.Int64(),  # 1-based; of the first piece where pieces were joined
         "index": pl.Int64(),  # 0-based, where a line holds several records; else null
+        "back": pl.Int64(),  # of a fragment: how many lines above it its record begins
         "kind": KIND,
         "why": pl.String(),  # for unreadable records
         "raw": pl.String(),  # for unreadable records alone

@@ -98,7 +98,7 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     if (records["tag"] == "P").any():
         records = _join(records)
     else:
-        records = records.with_columns(piece=pl.lit(0, pl.UInt32))
+        records = records.with_columns(piece=pl.lit(0, pl.UInt32), back=pl.lit(None, pl.Int64))
     good = records["tag"].is_not_null()
     # A broken month or hour makes that line unreadable; nothing else does.
     whole = good & (records["piece"] == 0)
@@ -118,6 +118,7 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     bad = ~good & ~records["blank"]
     frame = inner.select(pl.col(told).gather(place)).with_columns(
         line=records["line"],
+        back=records["back"],
         time=pl.when(whole).then(records["time"]),
         envelope=pl.lit(True),
         kind=kind,
@@ -146,5 +147,8 @@ def _join(records: pl.DataFrame) -> pl.DataFrame:
         joined=pl.when(pl.col("tag").is_not_null()).then(
             pl.col("text").str.join("").over("stream", "record")
         ),
+        first=pl.col("line").first().over("stream", "record"),
     )
-    return grouped.with_columns(text="joined").drop("joined", "record")
+    return grouped.with_columns(
+        text="joined", back=pl.when(pl.col("piece") > 0).then(pl.col("line") - pl.col("first"))
+    ).drop("joined", "record", "first")
