@@ -472,7 +472,7 @@ class Case:
         found = [
             part.frame.filter((pl.col("kind") == "duplicate") & pl.col("doc_id").is_not_null())
             .select(pl.col("doc_index").fill_null(""), "doc_id").unique()
-            for part in self._records.parts(frozenset())
+            for part in self._records.parts(frozenset({"cuid"}))
             if "doc_id" in part.frame.columns
         ]  # fmt: skip
         return pl.concat(found).unique() if found else None
