@@ -13,6 +13,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from cuidx import times
+from cuidx.analyses import findings as odd
 from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.analyses.lifetimes import lifetimes
 from cuidx.analyses.resolve import resolve
@@ -381,6 +382,30 @@ class Case:
         if at is not None:
             when = times.point(at, newest=self._newest, tz=self._records.options.tz)
         return resolve(found, address_, when, lease_book.clock_of(summary))
+
+    def findings(self) -> pl.DataFrame:
+        """What is odd in the evidence, with its lines: `analyses.findings.FINDINGS`."""
+        summary, found = self._book
+        groups = self._ladder.join(self._raw_summary.groups)
+        watches = []
+        if lease_book.clock_of(summary) == "time":  # the order of lines says nothing of "at once"
+            watches = [*odd.two_ips(groups), *odd.two_holders(found)]
+        seen = odd.Observer(summary, watches, self._records.options.tz)
+        keep = self._filter()
+        for frame in self._enriched(frozenset(ROLES) | odd.WANT):
+            fits = frame["kind"] == "event" if keep is None else self._fits(frame, keep)
+            seen.see(frame, frame.filter(fits))
+        names = [one.path for one in self.opened]
+        problems = {
+            at: str(problem).splitlines()[0].removeprefix(f"{name}: ")
+            for at, name in enumerate(names)
+            for problem in self.problems
+            if str(problem).startswith(f"{name}: ")
+        }
+        rows = [*odd.lifecycles(summary.evidence, found), *seen.findings(), *seen.cut(problems)]
+        if keep is not None:
+            rows = [row for row in rows if row.container is None or row.container in seen.shown]
+        return odd.table(rows, names)
 
     def split(
         self, output: str | os.PathLike[str], *, by: By = "container", force: bool = False

@@ -48,6 +48,8 @@ PARSED: Final = pl.Schema(
         "raw": pl.String(),  # for unreadable records alone
         "envelope": pl.Boolean(),  # the time is the collector's, not the line's own
         "suffixes": pl.Int64(),  # how many suffixes the line carries
+        "repeats": pl.Boolean(),  # the CUID's key stands twice in one object; only if asked for
+        "own_time": pl.String(),  # the line's own time inside an envelope; only if asked for
         **{role: pl.String() for role in (*ROLES, *INNER_ROLES)},
     }
 )

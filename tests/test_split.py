@@ -315,7 +315,8 @@ def test_names_are_safe_and_different_even_where_case_does_not_count(texts: list
     assert len({name.casefold() for name in names}) == len(texts)
     for name in names:
         assert name == Path(name).name
-        assert name.isascii() and name.isprintable()
+        assert name.isascii()
+        assert name.isprintable()
         assert not set(name) & set('/\\:*?"<>| \0')
         assert name[0] not in ".-_~ "
         assert len(name) <= 120

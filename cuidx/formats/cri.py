@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.formats import lines
+from cuidx.formats import text as text_layer
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.schema import KIND
 
@@ -125,6 +126,9 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         why=pl.when(bad).then(pl.lit("no CRI record (time, stdout or stderr, P or F, text)")),
         raw=pl.when(bad).then(records["raw"]),
     )
+    if "own_time" in reading.want:
+        own = text_layer.read(records["text"], frozenset({"time"}))["time"]
+        frame = frame.with_columns(own_time=pl.when(whole).then(own))
     if "message" in frame.columns:  # an empty record is an event with an empty text
         frame = frame.with_columns(
             message=pl.when(whole).then(pl.col("message").fill_null("")).otherwise("message")

@@ -267,6 +267,21 @@ def loads(text: str) -> Any:
         raise NotJSONError(str(error)) from None
 
 
+def repeats(text: str, key: str) -> bool:
+    """Whether KEY stands twice in one object of the JSON TEXT, at any depth."""
+    found = False
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal found
+        found |= sum(name == key for name, _ in pairs) > 1
+
+    try:
+        json.loads(text, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return False
+    return found
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 

@@ -78,9 +78,12 @@ def _write(pieces: Iterable[str], file: IO[bytes]) -> None:
 
 
 def _table(result: Result, width: int, color: bool) -> str:
-    from cuidx.present import tables, timeline
+    from cuidx.present import findings, tables, timeline
 
-    designed = {"timeline": timeline.render}  # all other commands have the general one
+    designed = {
+        "timeline": timeline.render,
+        "findings": findings.render,
+    }  # all other commands have the general one
     draw = designed.get(result.command, tables.render)
     return draw(result, width=width, color=color)
 
