@@ -392,7 +392,9 @@ class Case:
             watches = [*odd.two_ips(groups), *odd.two_holders(found)]
         seen = odd.Observer(summary, watches, self._records.options.tz)
         keep = self._filter()
-        for frame in self._enriched(frozenset(ROLES) | odd.WANT):
+        want = frozenset(ROLES) if self._where else _WHO_AND_WHEN - {"request_id", "trace_id"}
+        want |= {"message", "host_ip", *odd.WANT}
+        for frame in self._enriched(want):
             fits = frame["kind"] == "event" if keep is None else self._fits(frame, keep)
             seen.see(frame, frame.filter(fits))
         names = [one.path for one in self.opened]

@@ -296,7 +296,7 @@ def _clocks(offsets: pl.DataFrame | None) -> Iterator[Finding]:
         return
     who = pl.coalesce(pl.lit("node ") + pl.col("node"), pl.lit("container ") + pl.col("container"))
     rows = offsets.with_columns(who=who).sort("who", "offset")
-    usual: dict[str, tuple[int, list[Place], str | None]] = {}
+    usual: dict[str, tuple[int, int, list[Place], str | None]] = {}
     for (name,), mine in rows.group_by("who", maintain_order=True):
         lines = int(mine["count"].sum())
         if lines < _LEAST_TIMES:
@@ -305,16 +305,17 @@ def _clocks(offsets: pl.DataFrame | None) -> Iterator[Finding]:
         near = mine.filter((pl.col("offset") - mine["offset"][middle]).abs() <= 1)
         places = sorted(near.select("place", "line").iter_rows())[:SHOWN]
         one = mine["container"].unique()
-        usual[str(name)] = (int(mine["offset"][middle]), places, one[0] if len(one) == 1 else None)
+        container = one[0] if len(one) == 1 else None
+        usual[str(name)] = (int(mine["offset"][middle]), lines, places, container)
     if not usual:
         return
-    steady = sorted(offset for offset, _, _ in usual.values())[(len(usual) - 1) // 2]
+    steady = sorted(offset for offset, *_ in usual.values())[(len(usual) - 1) // 2]
     steady = steady if len(usual) > 1 else 0
-    for name, (offset, places, container) in usual.items():
+    for name, (offset, count, places, container) in usual.items():
         if abs(offset - steady) * _STEP > SECOND:
-            others = f", the others' by {_seconds(steady)}" if len(usual) > 1 else ""
-            why = (f"{name}: the collector's times are off from the lines' own by "
-                   f"{_seconds(offset)}{others}")  # fmt: skip
+            others = f", on others {_seconds(steady)}" if len(usual) > 1 else ""
+            why = (f"{count:,} lines: on {name} the collector's times are {_seconds(offset)} from "
+                   f"the lines' own{others}")  # fmt: skip
             yield Finding("clock", container, None, why, places)
 
 
