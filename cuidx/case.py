@@ -20,7 +20,7 @@ from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.analyses.split import BYS, FILES, By, Keys, Target, split, targets
 from cuidx.enrich import leases as lease_book
-from cuidx.enrich.identity import address, normalise
+from cuidx.enrich.identity import address, level, normalise
 from cuidx.enrich.ladder import Holders, Ladder
 from cuidx.enrich.summary import PAIRS, Summary, request_key
 from cuidx.errors import SourceError, UsageError
@@ -519,19 +519,39 @@ class Case:
 
     def _filter(self) -> pl.Expr | None:
         """The filters as one expression on the columns of EVENTS; None if there is none."""
+        conditions = [expression for _, expression in self._conditions()]
+        return pl.all_horizontal(conditions) if conditions else None
+
+    def misfit(self) -> str:
+        """The filters that no event fits, as typed: each that alone leaves none, else all."""
+        conditions = self._conditions()
+        fit = [False] * len(conditions)
+        for frame in self._enriched(frozenset(ROLES)):
+            fit = [had or bool(self._fits(frame, one).any())
+                   for had, (_, one) in zip(fit, conditions, strict=True)]  # fmt: skip
+        alone = [words for had, (words, _) in zip(fit, conditions, strict=True) if not had]
+        return ", nor ".join(alone) or "all of " + " ".join(words for words, _ in conditions)
+
+    def _conditions(self) -> list[tuple[str, pl.Expr]]:
+        """(words as on the command line, expression on the columns of EVENTS) of each filter."""
         tz = self._records.options.tz
-        conditions: list[pl.Expr] = []
+        conditions: list[tuple[str, pl.Expr]] = []
         for words, side in ((self._since, "since"), (self._until, "until")):
             if words is not None:
                 newest = self._newest if words.strip()[:1] in "+-tyn" else None
                 at = pl.lit(times.point(words, newest=newest, tz=tz)).cast(EVENTS["time"])
-                conditions.append(pl.col("time") >= at if side == "since" else pl.col("time") < at)
+                fits = pl.col("time") >= at if side == "since" else pl.col("time") < at
+                conditions.append((f"--{side} {words}", fits))
         columns: dict[str, list[pl.Expr]] = {}
+        said: dict[str, list[str]] = {}
         for column, value in self._where:
             columns.setdefault(column, []).append(self._equals(column, value))
+            said.setdefault(column, []).append(f"--where {column}={value}")
         # Two values for one column: either will do. Two columns: both must fit.
-        conditions += [pl.any_horizontal(choices) for choices in columns.values()]
-        return pl.all_horizontal(conditions) if conditions else None
+        return conditions + [
+            (" ".join(said[column]), pl.any_horizontal(choices))
+            for column, choices in columns.items()
+        ]
 
     def _equals(self, column: str, value: str) -> pl.Expr:
         if column == "container":
@@ -541,8 +561,8 @@ class Case:
         if column == "time":
             at = times.point(value, newest=self._newest, tz=self._records.options.tz)
             return pl.col("time") == pl.lit(at).cast(EVENTS["time"])
-        if isinstance(EVENTS[column], pl.Enum):
-            return pl.col(column).cast(pl.String) == value
+        if column == "level":
+            return pl.col(column).cast(pl.String) == (level(value) or value)
         return pl.col(column).cast(pl.String) == value
 
     def find_container(self, start: str) -> str:
@@ -649,13 +669,20 @@ def _pairs(said: Sequence[tuple[str, str]] | Mapping[str, str]) -> list[tuple[st
 
 
 def _config_beside(sources: Sequence[Source]) -> Path | None:
+    beside: dict[Path, Path | None] = {}  # folder: the nearest file in it or above
     for source in sources:
-        if source.path == STDIN:
-            continue
-        for folder in Path(source.path).absolute().parents:
-            if (path := folder / CONFIG).is_file():
-                return path
-    return None
+        if source.path != STDIN:
+            folder = Path(source.path).absolute().parent
+            if folder not in beside:
+                above = (one / CONFIG for one in (folder, *folder.parents))
+                beside[folder] = next((path for path in above if path.is_file()), None)
+    found = list(dict.fromkeys(path for path in beside.values() if path is not None))
+    if len(found) > 1:
+        raise UsageError(
+            f"the sources have several {CONFIG}: {', '.join(_short(path) for path in found)}",
+            do="say which one holds for all of them with --config, or ask for each folder alone",
+        )
+    return found[0] if found else None
 
 
 def _short(path: Path) -> str:

@@ -450,7 +450,13 @@ def documents(draw: st.DrawFn) -> list[bytes]:
     if orderly:  # one key a role, texts in the roles, anything elsewhere
         roles = draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=6, unique=True))
         pairs = [(draw(st.sampled_from(FIELDS[role])), draw(CLEAN)) for role in roles]
-        pairs += draw(st.lists(st.tuples(JUNK, st.one_of(WORDS, WORDS, VALUES)), max_size=2, unique_by=lambda p: p[0]))
+        pairs += draw(
+            st.lists(
+                st.tuples(JUNK, st.one_of(WORDS, WORDS, VALUES)),
+                max_size=2,
+                unique_by=lambda p: p[0],
+            )
+        )
         pairs = draw(st.permutations(pairs)) or [("cuid", "c1")]
         if draw(st.booleans()):
             pairs = nested(pairs)

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 from cuidx.cli.options import form_of, pairs
 from cuidx.present import Form, Result, emit
 from cuidx.present import accounting as accounting_line
+from cuidx.present.accounting import many
 from cuidx.present.escape import visible
 from cuidx.present.flat import LAYOUTS, Rows, laid_out
 from cuidx.present.output import check
@@ -106,14 +107,19 @@ class Session:
         if case.problems:
             return 3
         if self.strict and counted.unreadable:
+            records = many(counted.unreadable, "record")
+            hint = "" if self.rejects else "\n  --rejects PATH writes them, with the reason of each"
+            print(f"cuidx: --strict: {records} could not be read{hint}", file=sys.stderr)
             return 4
-        if nothing is not None:
-            return int(nothing(table))
-        return int(table.is_empty() and bool(self.since or self.until or self.where))
+        filtered = bool(self.since or self.until or self.where)
+        code = int(nothing(table) if nothing is not None else table.is_empty() and filtered)
+        if code and filtered and not self.quiet:
+            print(visible(f"no event fits {case.misfit()}"), file=sys.stderr)
+        return code
 
     def _say(self, case: Case, result: Result) -> None:
         if not self.quiet:
-            print(accounting_line.line(result.accounting), file=sys.stderr)
+            print(accounting_line.line(result.accounting, self.rejects), file=sys.stderr)
             if self.verbose:
                 for source in case.opened:
                     packed = f", {source.compression}" if source.compression else ""

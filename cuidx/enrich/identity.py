@@ -27,6 +27,12 @@ _LEVELS: Final = {
 }
 _LEVEL_OF: Final = {word: level for level, words in _LEVELS.items() for word in words}
 
+
+def level(word: str) -> str | None:
+    """The LEVEL that loggers mean by WORD, in any case; None if they don't."""
+    return _LEVEL_OF.get(word.strip().upper())
+
+
 RUNGS: Final = ("cuid", "container_id", "pod_uid", "sandbox_id", "pod", "ip")
 TEXTS: Final = (
     "svc", "service", "namespace", "cluster", "pod", "pod_uid", "node", "container_name",
@@ -51,9 +57,7 @@ def normalise(frame: pl.DataFrame) -> pl.DataFrame:
             service=pl.coalesce(part[0], "service"),
             namespace=pl.coalesce("namespace", part[1]),
             cluster=pl.coalesce("cluster", part[2]),
-            level=_distinct(frame["level"], lambda word: _LEVEL_OF.get(word.strip().upper())).cast(
-                LEVEL
-            )
+            level=_distinct(frame["level"], level).cast(LEVEL)
             if frame.schema["level"] != LEVEL
             else frame["level"],
             ip=_distinct(frame["ip"], own_address),

@@ -59,11 +59,11 @@ def _places(row: Mapping[str, object]) -> list[str]:
     """`app.log:3,`, `7,`, `9`: words to be wrapped."""
     words: list[str] = []
     before = None
-    for line in cast("Sequence[Mapping[str, object]]", row["lines"]):
-        source = text(line["source"])
+    for place in cast("Sequence[str]", row["lines"]):
+        source, _, line = text(place).rpartition(":")
         if words and source == before:
             words[-1] += ","
-        words.append(str(line["line"]) if source == before else f"{source}:{line['line']}")
+        words.append(line if source == before else f"{source}:{line}")
         before = source
     return words
 

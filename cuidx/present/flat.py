@@ -75,6 +75,12 @@ def _from(sources: Sequence[str]) -> str | None:
     return sources[0] if len(sources) == 1 else f"{len(sources)} sources" if sources else None
 
 
+def _findings(rows: Rows) -> list[dict[str, Any]]:
+    return [
+        {**row, "lines": [f"{one['source']}:{one['line']}" for one in row["lines"]]} for row in rows
+    ]
+
+
 def _only(row: dict[str, Any], name: str) -> Any:
     return _second(row["candidates"][0][name]) if len(row["candidates"]) == 1 else None
 
@@ -92,6 +98,7 @@ LAYOUTS: Final[dict[str, Callable[[Rows], list[dict[str, Any]]]]] = {
     "reuse": _reuse,
     "resolve": _resolve,
     "split": _split,
+    "findings": _findings,
 }
 
 
