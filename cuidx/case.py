@@ -16,25 +16,29 @@ from polars.io.plugins import register_io_source
 
 from cuidx import times
 from cuidx.analyses import alerts as alert_book
+from cuidx.analyses import findings as odd
 from cuidx.analyses.accounting import Accounting, Bins, SourceBins, accounting
 from cuidx.analyses.annotate import ANNOTATED, annotate, resolved
 from cuidx.analyses.lifetimes import lifetimes
 from cuidx.analyses.live import Live
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
+from cuidx.analyses.split import BYS, FILES, By, Keys, Target, split, targets
 from cuidx.analyses.steps import EVENTS as SEARCHED
 from cuidx.analyses.steps import FOUND, Steps, steps
 from cuidx.analyses.trace import HOPS, trace
 from cuidx.enrich import leases as lease_book
 from cuidx.enrich.holding import Timetable
-from cuidx.enrich.identity import address, level_of, normalise
+from cuidx.enrich.identity import address, level_of, normalise, request_key, request_text
 from cuidx.enrich.ladder import Holders, Ladder
 from cuidx.enrich.mentions import mentions
 from cuidx.enrich.requests import Requests, Ties
-from cuidx.enrich.summary import PAIRS, Summary, request_key
+from cuidx.enrich.summary import PAIRS, Summary
 from cuidx.errors import SourceError, UsageError
 from cuidx.follow import Following
 from cuidx.load import Opened, Options, Records
+from cuidx.present import Form, Result, emit
+from cuidx.present import folder as folders
 from cuidx.schema import EVENTS, LEVEL, LEVELS, ROLES, conform
 from cuidx.sources.paths import CONFIG, STDIN, Source, expand
 
@@ -119,6 +123,7 @@ class Case:
         self.lease_sources: frozenset[str] = frozenset()  # read for their leases alone
         self.config: str | None = None
         self.zone_said = False
+        self._notes: list[str] = []  # warnings of answers that were given
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
         for column, _ in self._where:
             if column not in EVENTS:
@@ -350,7 +355,7 @@ class Case:
             nameless = self.accounting.events and groups["container"].null_count() == len(groups)
         else:
             zoneless, nameless = self._following.zoneless, False
-        found = [str(problem).splitlines()[0] for problem in self.problems]
+        found = [str(problem).splitlines()[0] for problem in self.problems] + self._notes
         found += [
             f"{one.path}: left out: {one.left_out}"
             for one in self.opened
@@ -568,7 +573,7 @@ class Case:
                     seen[place.said] = "event" if "event" in kinds else str(kinds[0])
             rows = frame.filter(pl.col("kind") == "event")
             events.append(
-                rows.select("ip", "container", request_key().alias("request"), "time")
+                rows.select("ip", "container", request_text().alias("request"), "time")
                 .select(pl.col(name).cast(dtype) for name, dtype in SEARCHED.items())
             )  # fmt: skip
             if everywhere:
@@ -636,7 +641,7 @@ class Case:
             )
         summary, _ = self._book
         if request is not None:
-            wanted = pl.Series([request.strip().lower().replace("-", "")])
+            wanted = pl.select(request_key(pl.lit(request.strip()))).to_series()
         else:
             name = self.find_container(str(container))
             pairs = summary.pairs.filter(pl.col("container").cast(pl.String) == name)
@@ -663,6 +668,127 @@ class Case:
             hops = hops.filter(pl.col("row").is_in(kept.implode()))
         return hops
 
+    def findings(self) -> pl.DataFrame:
+        """What is odd in the evidence, with its lines: `analyses.findings.FINDINGS`."""
+        summary, found = self._book
+        groups = self._ladder.join(self._raw_summary.groups)
+        watches = []
+        if lease_book.clock_of(summary) == "time":  # the order of lines says nothing of "at once"
+            watches = [*odd.two_ips(groups), *odd.two_holders(found)]
+        seen = odd.Observer(summary, watches, self._records.options.tz)
+        keep = self._filter()
+        want = frozenset(ROLES) if self._where else _WHO_AND_WHEN - {"request_id", "trace_id"}
+        want |= {"message", "host_ip", *odd.WANT}
+        for frame in self._enriched(want):
+            fits = frame["kind"] == "event" if keep is None else self._fits(frame, keep)
+            seen.see(frame, frame.filter(fits))
+        names = [one.path for one in self.opened]
+        problems = {
+            at: str(problem).splitlines()[0].removeprefix(f"{name}: ")
+            for at, name in enumerate(names)
+            for problem in self.problems
+            if str(problem).startswith(f"{name}: ")
+        }
+        rows = [*odd.lifecycles(summary.evidence, found), *seen.findings(), *seen.cut(problems)]
+        if keep is not None:
+            rows = [row for row in rows if row.container is None or row.container in seen.shown]
+        return odd.table(rows, names)
+
+    def split(
+        self, output: str | os.PathLike[str], *, by: By = "container", force: bool = False
+    ) -> pl.DataFrame:
+        """Write the input lines, byte for byte, to files in OUTPUT: `analyses.split.FILES`.
+
+        One file for each container, service or lease (BY), in the order of their first lines;
+        `_untagged.log` has all lines that belong to none. With filters, only the lines of events
+        that fit them are written. FORCE writes into a folder that is not empty.
+
+        Raises:
+            UsageError: OUTPUT can't be that folder.
+        """
+        if by not in BYS:
+            raise UsageError(f"--by {by}: no such way", do=f"known: {', '.join(BYS)}")
+        records = self._records
+        if records.frame is not None:
+            raise UsageError("a frame has no lines to split", do="open_case(…) reads files")
+        out, names = Path(output), [source.path for source in records.sources]
+        folders.check(out, force=force, sources=[name for name in names if name != STDIN])
+        summary, found = self._book
+        files = targets(summary, found, by)
+        cut_off = {str(problem).partition(":")[0] for problem in self.problems}
+        keep = self._filter()
+
+        def raw(at: int) -> Iterator[bytes]:
+            try:
+                yield from records.raw(at)
+            except SourceError:
+                if not any(names[at].startswith(name) for name in cut_off):
+                    raise  # it was whole a moment ago
+
+        with folders.made(out) as made:
+            made.expect(["_untagged.log", "_mixed.log"])
+            made.expect(folders.safe_names([target.key for target in files[2:]]))
+            split(
+                self._enriched(frozenset(ROLES) if self._where else _WHO_AND_WHEN),
+                raw, files, Keys(found, by, lease_book.clock_of(summary)), made,
+                names=names,
+                whole=frozenset(
+                    at for at, one in enumerate(self.opened) if one.format == "parquet"
+                ),
+                twins={
+                    at: names.index(source.twin_of)
+                    for at, source in enumerate(records.sources)
+                    if source.twin_of is not None
+                },
+                repeated=self._repeated() if self.accounting.duplicates else None,
+                keep=None if keep is None else lambda frame: self._fits(frame, keep),
+            )  # fmt: skip
+            made.flush()
+            made.create(0)
+            table = self._files(files, made)
+            rows = table.with_columns(times.text(pl.col("first")), times.text(pl.col("last")))
+            emit(
+                Result("split", "files", rows.to_dicts(), self.accounting.as_json(), self.warnings),
+                Form.json, output=made.path / folders.INDEX,
+            )  # fmt: skip
+        return table
+
+    def _files(self, files: Sequence[Target], made: folders.Folder) -> pl.DataFrame:
+        sources = [one.path for one in self.opened]
+        rows: list[dict[str, Any]] = [
+            {
+                "path": made.names[at], "kind": target.kind, "container": target.container,
+                "service": target.service, "pod": target.pod, "ips": list(target.ips),
+                "lines": made.lines[at], "bytes": made.bytes[at],
+                "first": target.times and target.times[0],
+                "last": target.times and target.times[1],
+                "sources": [sources[source] for source in sorted(target.sources)],
+                "begins": target.begins,
+            }
+            for at, target in enumerate(files)
+            if made.lines[at] or at == 0
+        ]  # fmt: skip
+        # `_untagged.log` is always there; with nothing in it, it comes last.
+        rows.sort(key=lambda row: row["begins"] or (len(sources), 0))
+        for row in rows:
+            if row["kind"] == "document":
+                self._notes.append(
+                    f"{row['sources'][0]}: has no lines of its own, and went whole to {row['path']}"
+                )
+        return pl.DataFrame(
+            [{name: row[name] for name in FILES} for row in rows], schema=FILES, strict=False
+        )
+
+    def _repeated(self) -> pl.DataFrame | None:
+        """doc_index and doc_id of the documents that come more than once."""
+        found = [
+            part.frame.filter((pl.col("kind") == "duplicate") & pl.col("doc_id").is_not_null())
+            .select(pl.col("doc_index").fill_null(""), "doc_id").unique()
+            for part in self._records.parts(frozenset({"cuid"}))
+            if "doc_id" in part.frame.columns
+        ]  # fmt: skip
+        return pl.concat(found).unique() if found else None
+
     # -- filters ---------------------------------------------------------------------------
 
     @cached_property
@@ -678,21 +804,41 @@ class Case:
 
     def _filter(self) -> pl.Expr | None:
         """The filters as one expression on the columns of EVENTS; None if there is none."""
+        conditions = [expression for _, expression in self._conditions()]
+        if not conditions and self.lease_sources:
+            return pl.lit(True)  # all, but not the lines that were read for their leases
+        return pl.all_horizontal(conditions) if conditions else None
+
+    def misfit(self) -> str:
+        """The filters that no event fits, as typed: each that alone leaves none, else all."""
+        conditions = self._conditions()
+        fit = [False] * len(conditions)
+        for frame in self._enriched(frozenset(ROLES)):
+            fit = [had or bool(self._fits(frame, one).any())
+                   for had, (_, one) in zip(fit, conditions, strict=True)]  # fmt: skip
+        alone = [words for had, (words, _) in zip(fit, conditions, strict=True) if not had]
+        return ", nor ".join(alone) or "all of " + " ".join(words for words, _ in conditions)
+
+    def _conditions(self) -> list[tuple[str, pl.Expr]]:
+        """(words as on the command line, expression on the columns of EVENTS) of each filter."""
         tz = self._records.options.tz
-        conditions: list[pl.Expr] = []
+        conditions: list[tuple[str, pl.Expr]] = []
         for words, side in ((self._since, "since"), (self._until, "until")):
             if words is not None:
                 newest = self._newest if words.strip()[:1] in "+-tyn" else None
                 at = pl.lit(times.point(words, newest=newest, tz=tz)).cast(EVENTS["time"])
-                conditions.append(pl.col("time") >= at if side == "since" else pl.col("time") < at)
+                fits = pl.col("time") >= at if side == "since" else pl.col("time") < at
+                conditions.append((f"--{side} {words}", fits))
         columns: dict[str, list[pl.Expr]] = {}
+        said: dict[str, list[str]] = {}
         for column, value in self._where:
             columns.setdefault(column, []).append(self._equals(column, value))
+            said.setdefault(column, []).append(f"--where {column}={value}")
         # Two values for one column: either will do. Two columns: both must fit.
-        conditions += [pl.any_horizontal(choices) for choices in columns.values()]
-        if not conditions and self.lease_sources:
-            return pl.lit(True)  # all, but not the lines that were read for their leases
-        return pl.all_horizontal(conditions) if conditions else None
+        return conditions + [
+            (" ".join(said[column]), pl.any_horizontal(choices))
+            for column, choices in columns.items()
+        ]
 
     def _equals(self, column: str, value: str) -> pl.Expr:
         if column == "container":
@@ -702,8 +848,8 @@ class Case:
         if column == "time":
             at = times.point(value, newest=self._newest, tz=self._records.options.tz)
             return pl.col("time") == pl.lit(at).cast(EVENTS["time"])
-        if isinstance(EVENTS[column], pl.Enum):
-            return pl.col(column).cast(pl.String) == value
+        if column == "level":
+            return pl.col(column).cast(pl.String) == (level_of(value) or value)
         return pl.col(column).cast(pl.String) == value
 
     def find_container(self, start: str) -> str:
@@ -724,6 +870,16 @@ class Case:
                 f"container={start} fits {len(hits)} containers: {listed}", do="give more letters"
             )
         return str(hits[0])
+
+    def _fits(self, frame: pl.DataFrame, keep: pl.Expr) -> pl.Series:
+        """Which of the records are events that KEEP, the filters, leaves."""
+        if frame.is_empty():
+            return pl.Series(dtype=pl.Boolean)
+        source = pl.lit(self.opened[int(frame["place"][0])].path)
+        rows = conform(_as_events(frame.with_columns(source=source)), EVENTS, who="filters")
+        return rows.select(keep.fill_null(False).alias("fits")).collect()["fits"] & (
+            frame["kind"] == "event"
+        )
 
     def _shown(self, keep: pl.Expr) -> Summary:
         sources = [one.path for one in self.opened]
@@ -815,13 +971,20 @@ def _pairs(said: Sequence[tuple[str, str]] | Mapping[str, str]) -> list[tuple[st
 
 
 def _config_beside(sources: Sequence[Source]) -> Path | None:
+    beside: dict[Path, Path | None] = {}  # folder: the nearest file in it or above
     for source in sources:
-        if source.path == STDIN:
-            continue
-        for folder in Path(source.path).absolute().parents:
-            if (path := folder / CONFIG).is_file():
-                return path
-    return None
+        if source.path != STDIN:
+            folder = Path(source.path).absolute().parent
+            if folder not in beside:
+                above = (one / CONFIG for one in (folder, *folder.parents))
+                beside[folder] = next((path for path in above if path.is_file()), None)
+    found = list(dict.fromkeys(path for path in beside.values() if path is not None))
+    if len(found) > 1:
+        raise UsageError(
+            f"the sources have several {CONFIG}: {', '.join(_short(path) for path in found)}",
+            do="say which one holds for all of them with --config, or ask for each folder alone",
+        )
+    return found[0] if found else None
 
 
 def _short(path: Path) -> str:

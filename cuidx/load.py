@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 
@@ -41,6 +41,9 @@ from cuidx.sources.stream import (
     spans,
     whole_lines,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _WORKERS: Final = min(4, os.cpu_count() or 1)
 _HEAD: Final = 1 << 20  # bytes read before the format is said
@@ -242,6 +245,17 @@ class Records:
                     if future is not None:
                         future.cancel()
 
+    def raw(self, at: int) -> Iterator[bytes]:
+        """The bytes of source AT as `parts` read them, unpacked, in blocks of whole lines.
+
+        Raises:
+            SourceError: at its end, if the source is cut off.
+        """
+        source = self.sources[at]
+        with self._open(source) as (stream, _):
+            yield from blocks(stream, source.path, limit=self._sizes.get(source.path) or None,
+                              size=1 << 22)  # fmt: skip
+
     def _tasks(self, want: frozenset[str]) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame")]
@@ -376,8 +390,25 @@ class Records:
             with _pipe(source.path) as pipe:
                 while data := pipe.read(1 << 20):
                     copy.write(data)
-        copy.seek(0)
-        return open_source(source, os.fdopen(os.dup(copy.fileno()), "rb"))
+            copy.flush()
+        return open_source(source, cast(BinaryIO, _Again(copy.fileno())))
+
+
+class _Again(io.RawIOBase):
+    """An open file from its beginning, whoever else reads it meanwhile."""
+
+    def __init__(self, number: int) -> None:
+        self._number, self._at = number, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        data = os.pread(self._number, len(view), self._at)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def _pipe(path: str) -> AbstractContextManager[BinaryIO]:

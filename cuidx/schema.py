@@ -42,11 +42,14 @@ PARSED: Final = pl.Schema(
     {
         "line": pl.Int64(),  # 1-based; of the first piece where pieces were joined
         "index": pl.Int64(),  # 0-based, where a line holds several records; else null
+        "back": pl.Int64(),  # of a fragment: how many lines above it its record begins
         "kind": KIND,
         "why": pl.String(),  # for unreadable records
         "raw": pl.String(),  # for unreadable records alone
         "envelope": pl.Boolean(),  # the time is the collector's, not the line's own
         "suffixes": pl.Int64(),  # how many suffixes the line carries
+        "repeats": pl.Boolean(),  # the CUID's key stands twice in one object; only if asked for
+        "own_time": pl.String(),  # the line's own time inside an envelope; only if asked for
         **{role: pl.String() for role in (*ROLES, *INNER_ROLES)},
     }
 )

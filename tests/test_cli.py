@@ -132,6 +132,15 @@ def place(folder: Path) -> None:
     (folder / "with-config" / "cuidx.toml").write_text(settings)
     (folder / "mine.toml").write_text('tz = "Europe/Berlin"\n' + settings)
     (folder / "cut.log.gz").write_bytes(_cut_gzip(log))
+    (folder / "damaged.log.gz").write_bytes(_damaged_gzip(log))
+    (folder / "odd.log").write_text(
+        f"2026-11-02T09:00:00Z INFO paid {suffix(BB, 'pay.a.b')}{suffix(AA, 'pay.shop.lab')}\n"
+        + "".join(
+            json.dumps({"time": f"2026-11-02T09:00:{second:02}Z", "cuid": cuid, "ip": "10.0.0.9"})
+            + "\n"
+            for second, cuid in ((1, AA), (3, BB), (5, AA), (8, BB))
+        )
+    )
     (folder / "core").write_bytes(bytes(range(256)) * 64)
 
 
@@ -139,6 +148,14 @@ def _cut_gzip(data: bytes) -> bytes:
     import gzip
 
     return gzip.compress(data, mtime=0)[:-6]  # the data are whole; their checksum is cut
+
+
+def _damaged_gzip(data: bytes) -> bytes:
+    import gzip
+
+    packed = bytearray(gzip.compress(data, mtime=0))
+    packed[-5] ^= 1  # of the checksum
+    return bytes(packed)
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +236,8 @@ TRANSCRIPTS: dict[str, list[str]] = {
         f"{T} headers.jsonl --config gone.toml",
         f"{T} headers.jsonl --config headers.jsonl",
         f"{T} docs/examples/orders",
+        f"{T} with-config/logs docs/examples/orders",
+        f"{T} with-config/logs docs/examples/orders --config mine.toml --tz UTC -q",
     ],
     "zones": [
         f"{T} zoneless.log",
@@ -243,8 +262,34 @@ TRANSCRIPTS: dict[str, list[str]] = {
         f"{T} '*.nope'",
         f"{T} core",
         f"{T} cut.log.gz",
+        f"{T} damaged.log.gz",
         f"{T} https://elastic:s3cret@es.example:9200/logs-*",
         f"{T} two-days.jsonl ./two-days.jsonl",
+    ],
+    "nothing": [
+        f"{T} two-days.jsonl --where service=pay --where level=debug",
+        f"{T} two-days.jsonl --where service=pay --where ip=10.0.0.1 --where container=b3",
+        f"{T} two-days.jsonl --where service=mail --where level=error --since yesterday -q",
+        f"{T} two-days.jsonl --where service=pay --where level=warning",
+    ],
+    "split": [
+        "cuidx split two-days.jsonl -o parts",
+        "cuidx split two-days.jsonl -o parts",
+        "cuidx split two-days.jsonl broken.jsonl -o parts --force --by service -f json",
+        "cat parts/mail.log",
+        "cuidx split two-days.jsonl -o parts/by --by ip-lease -q",
+        "cuidx split two-days.jsonl -o two-days.jsonl",
+        "cuidx split two-days.jsonl -o no/such/folder",
+        "cuidx split two-days.jsonl",
+        "cuidx split two-days.jsonl -o else --by pod",
+        "cuidx split two-days.jsonl -o else --where service=none",
+    ],
+    "findings": [
+        f"cuidx findings {EXPORT}",
+        "cuidx findings odd.log",
+        "COLUMNS=60 cuidx findings odd.log -q",
+        "cuidx findings odd.log broken.jsonl -f jsonl -q",
+        "cuidx findings odd.log -f markdown -q",
     ],
     "said": [
         f"{T} {CUT} --verbose",

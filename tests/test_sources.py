@@ -595,7 +595,7 @@ def test_what_is_not_there(name: str) -> None:
     Path("loop").symlink_to("loop")
     said = ask("timeline", "a.log", name)
     assert (said.code, said.out) == (3, "")
-    assert said.err == f"cuidx: {name}: no such file or folder\n  check the path; quote a glob\n"
+    assert said.err == f"cuidx: {name}: no such file or folder\n  check the path\n"
 
 
 def test_a_name_that_no_file_can_have() -> None:

@@ -7,9 +7,10 @@ from typing import Final
 import polars as pl
 
 from cuidx.enrich.holding import AMBIGUOUS, UNKNOWN, Timetable
+from cuidx.enrich.identity import request_key
 from cuidx.enrich.leases import PLACE
 from cuidx.enrich.mentions import ROLE, mentions
-from cuidx.enrich.requests import Ties, request_hash
+from cuidx.enrich.requests import Ties
 from cuidx.schema import EVENTS
 
 VERDICT: Final = pl.Enum(("resolved", "ambiguous", "unknown"))
@@ -64,7 +65,7 @@ def resolved(
         else pl.col("line") + place * PLACE
     )
     asked = found.hstack(
-        events.select("container", at=at, request=request_hash()).select(
+        events.select("container", at=at, request=request_key()).select(
             pl.all().gather(found["row"])
         )
     )

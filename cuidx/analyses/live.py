@@ -17,9 +17,9 @@ import polars as pl
 
 from cuidx.analyses.annotate import ANNOTATED
 from cuidx.enrich.holding import AMBIGUOUS, Timetable
+from cuidx.enrich.identity import request_key
 from cuidx.enrich.leases import SECOND
 from cuidx.enrich.mentions import mentions
-from cuidx.enrich.requests import request_hash
 
 _MOST_REQUESTS: Final = 100_000  # of the latest ones it is kept who took part
 _STARTS: Final = -(1 << 63)
@@ -73,7 +73,7 @@ class Live:
         lists = []
         for record in records.select(
             "event", "lifecycle", "identity", "container", "pod_uid", "pod_key", "ip",
-            at=pl.col("time").cast(pl.Int64), request=request_hash(),
+            at=pl.col("time").cast(pl.Int64), request=request_key(),
         ).iter_rows(named=True):  # fmt: skip
             self._learn(record)
             if record["event"] is not None:

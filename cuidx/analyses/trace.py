@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from cuidx.enrich.summary import request_key
+from cuidx.enrich.identity import request_key
 from cuidx.schema import LEVEL, TIME
 
 HOPS: Final = pl.Schema(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from cuidx.errors import CuidxError
 
@@ -15,11 +17,36 @@ EPILOG = (
     "4 --strict and a record was unreadable."
 )
 
-app = typer.Typer(
+
+class _Command(TyperCommand):
+    """A command whose help names SOURCE as users type it."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help page; typer writes the type of a list into it."""
+        page = super().get_help(ctx).replace("{SOURCE}...", "SOURCE...")
+        return page.replace("SOURCE <list[str]>", "SOURCE...".ljust(len("SOURCE <list[str]>")))
+
+
+class _App(typer.Typer):
+    """Commands with the first line of their docstring, whole, as summary."""
+
+    def command(self, name: str | None = None, **how: Any) -> Callable[[Any], Any]:
+        """`typer.Typer.command`."""
+
+        def register(function: Any) -> Any:
+            summary = (function.__doc__ or "").strip().partition("\n")[0]
+            how.setdefault("short_help", summary)
+            return super(_App, self).command(name, cls=_Command, **how)(function)
+
+        return register
+
+
+app = _App(
     name="cuidx",
     help="Tell reused IP addresses in container logs apart.",
     epilog=EPILOG,
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,  # plain help: quick to start, right in a pipe
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,9 +79,19 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of a command line; errors are one or two lines on standard error."""
     # importing registers the commands
-    from cuidx.cli import annotate, formats, resolve, reuse, steps, timeline, trace
+    from cuidx.cli import (
+        annotate,
+        findings,
+        formats,
+        resolve,
+        reuse,
+        split,
+        steps,
+        timeline,
+        trace,
+    )
 
-    del annotate, formats, resolve, reuse, steps, timeline, trace
+    del annotate, findings, formats, resolve, reuse, split, steps, timeline, trace
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
@@ -96,7 +133,8 @@ def _usage(error: Any) -> int:
         return int(error.exit_code)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "cuidx"
-    return _say(f"{error.format_message()}\ntry '{path} --help'", int(error.exit_code))
+    what = error.format_message().replace("Value error, ", "")  # a library's words
+    return _say(f"{what}\ntry '{path} --help'", int(error.exit_code))
 
 
 def _say(message: str, code: int) -> int:

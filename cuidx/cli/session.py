@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 from cuidx.cli.options import form_of, pairs
 from cuidx.present import Form, Result, emit
 from cuidx.present import accounting as accounting_line
+from cuidx.present.accounting import many
 from cuidx.present.escape import visible
 from cuidx.present.flat import LAYOUTS, Rows, laid_out
 from cuidx.present.output import check, is_stdout
@@ -185,13 +186,18 @@ class Session:
     def _code(self, case: Case, nothing: bool) -> int:
         if case.problems:
             return 3
-        if self.strict and case.accounting.unreadable:
+        if self.strict and (unreadable := case.accounting.unreadable):
+            records = many(unreadable, "record")
+            hint = "" if self.rejects else "\n  --rejects PATH writes them, with the reason of each"
+            print(f"cuidx: --strict: {records} could not be read{hint}", file=sys.stderr)
             return 4
+        if nothing and (self.since or self.until or self.where) and not self.quiet:
+            print(visible(f"no event fits {case.misfit()}"), file=sys.stderr)
         return int(nothing)
 
     def _say(self, case: Case, result: Result) -> None:
         if not self.quiet:
-            print(accounting_line.line(result.accounting), file=sys.stderr)
+            print(accounting_line.line(result.accounting, self.rejects), file=sys.stderr)
             if self.verbose:
                 for source in case.opened:
                     packed = f", {source.compression}" if source.compression else ""

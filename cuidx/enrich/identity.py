@@ -27,6 +27,7 @@ _LEVELS: Final = {
 }
 _LEVEL_OF: Final = {word: level for level, words in _LEVELS.items() for word in words}
 
+
 RUNGS: Final = ("cuid", "container_id", "pod_uid", "sandbox_id", "pod", "ip")
 TEXTS: Final = (
     "svc", "service", "namespace", "cluster", "pod", "pod_uid", "node", "container_name",
@@ -116,6 +117,21 @@ def _distinct(column: pl.Series, function: object) -> pl.Series:
     return column.replace_strict(
         list(known), pl.Series(list(known.values()), dtype=pl.String), default=None
     )
+
+
+def request_text(request: pl.Expr | None = None) -> pl.Expr:
+    """What makes two requests the same: request_id, else trace_id; no case, no dashes."""
+    either = pl.coalesce("request_id", "trace_id") if request is None else request
+    return either.str.to_lowercase().str.replace_all("-", "", literal=True)
+
+
+def request_key(request: pl.Expr | None = None) -> pl.Expr:
+    """`request_text` in 64 bits, or null.
+
+    Of ten million requests two look alike with a chance of 3 in a million.
+    """
+    text = request_text(request)
+    return pl.when(text.is_not_null()).then(text.hash(0))  # null has a hash, too
 
 
 def address(text: str) -> str | None:

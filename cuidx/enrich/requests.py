@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.enrich.holding import UNKNOWN, Timetable
-from cuidx.enrich.identity import RUNGS, TEXTS, normalise
+from cuidx.enrich.identity import RUNGS, TEXTS, normalise, request_key
 from cuidx.enrich.leases import PLACE
 
 # Hashes instead of texts: 32 bytes a pair. For a million requests the chance that two of them
@@ -21,13 +21,6 @@ _PAIRS: Final = pl.Schema(
 )
 _TIES: Final = pl.Schema({"key": pl.UInt64(), "answer": pl.Int32()})
 _WHO: Final = tuple(name for name in TEXTS if name not in ("node", "level", "svc", "service"))
-
-
-def request_hash() -> pl.Expr:
-    """A row's request_id, else trace_id, as a number or null; without its case and dashes."""
-    either = pl.coalesce("request_id", "trace_id")
-    number = either.str.to_lowercase().str.replace_all("-", "", literal=True).hash(0)
-    return pl.when(either.is_not_null()).then(number)  # null has a hash, too
 
 
 class Requests:
@@ -55,7 +48,7 @@ class Requests:
         dated = rows["time"].count() > 0
         rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in missing).select(
             *who,
-            request=request_hash(),
+            request=request_key(),
             at=pl.col("time").cast(pl.Int64) if dated else pl.col("line") + source * PLACE,
         )
         if "cuid" in who and rows["cuid"].null_count() == 0:

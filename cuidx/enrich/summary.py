@@ -14,7 +14,7 @@ from typing import Final
 import polars as pl
 import polars.selectors as cs
 
-from cuidx.enrich.identity import TEXTS, normalise
+from cuidx.enrich.identity import TEXTS, normalise, request_key
 from cuidx.schema import IDENTITY, KIND, LEVEL, TIME
 
 # What a record is grouped by, beside its source and kind.
@@ -41,8 +41,7 @@ GROUPS: Final = pl.Schema(
         **_STATS,
     }
 )
-# Categorical: a name is kept once, not once a pair. Of a request id 64 bits are kept: for ten
-# million requests the chance that two of one container look alike is 3 in a million.
+# Categorical: a name is kept once, not once a pair.
 PAIRS: Final = pl.Schema({"container": pl.Categorical(), "request": pl.UInt64()})
 _FIRST_ERROR: Final = "ERROR"
 
@@ -135,16 +134,6 @@ def _regroup(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def request_key() -> pl.Expr:
-    """What makes two requests the same: request_id, else trace_id; no case, no dashes; hashed."""
-    return _key(pl.coalesce("request_id", "trace_id"))
-
-
-def _key(request: pl.Expr) -> pl.Expr:
-    text = request.str.to_lowercase().str.replace_all("-", "", literal=True)
-    return pl.when(request.is_not_null()).then(text.hash(0))
-
-
 def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
     """PAIRS of some records; a pair may come again in another chunk."""
     have = [name for name in ("request_id", "trace_id") if name in frame.columns]
@@ -165,7 +154,7 @@ def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
         named = normalise(others.select(*who, "request").unique())
         parts.append(named.select("container", "request").drop_nulls())
     return pl.concat(parts).select(
-        pl.col("container").cast(PAIRS["container"]), _key(pl.col("request"))
+        pl.col("container").cast(PAIRS["container"]), request_key(pl.col("request"))
     )
 
 

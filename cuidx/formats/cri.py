@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.formats import lines
+from cuidx.formats import text as text_layer
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.schema import KIND
 
@@ -98,7 +99,7 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     if (records["tag"] == "P").any():
         records = _join(records)
     else:
-        records = records.with_columns(piece=pl.lit(0, pl.UInt32))
+        records = records.with_columns(piece=pl.lit(0, pl.UInt32), back=pl.lit(None, pl.Int64))
     good = records["tag"].is_not_null()
     # A broken month or hour makes that line unreadable; nothing else does.
     whole = good & (records["piece"] == 0)
@@ -118,12 +119,16 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     bad = ~good & ~records["blank"]
     frame = inner.select(pl.col(told).gather(place)).with_columns(
         line=records["line"],
+        back=records["back"],
         time=pl.when(whole).then(records["time"]),
         envelope=pl.lit(True),
         kind=kind,
         why=pl.when(bad).then(pl.lit("no CRI record (time, stdout or stderr, P or F, text)")),
         raw=pl.when(bad).then(records["raw"]),
     )
+    if "own_time" in reading.want:
+        own = text_layer.read(records["text"], frozenset({"time"}))["time"]
+        frame = frame.with_columns(own_time=pl.when(whole).then(own))
     if "message" in frame.columns:  # an empty record is an event with an empty text
         frame = frame.with_columns(
             message=pl.when(whole).then(pl.col("message").fill_null("")).otherwise("message")
@@ -146,5 +151,8 @@ def _join(records: pl.DataFrame) -> pl.DataFrame:
         joined=pl.when(pl.col("tag").is_not_null()).then(
             pl.col("text").str.join("").over("stream", "record")
         ),
+        first=pl.col("line").first().over("stream", "record"),
     )
-    return grouped.with_columns(text="joined").drop("joined", "record")
+    return grouped.with_columns(
+        text="joined", back=pl.when(pl.col("piece") > 0).then(pl.col("line") - pl.col("first"))
+    ).drop("joined", "record", "first")

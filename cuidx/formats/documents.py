@@ -11,6 +11,7 @@ add_kubernetes_metadata; Vector's kubernetes_logs; ECS 8.11; OpenTelemetry resou
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -109,6 +110,8 @@ _Plan = tuple[tuple[str, int, int, bool], ...]  # (key, the role's place, rank, 
 _NO_RANK: Final = 1_000_000
 _MOST_PLANS: Final = 10_000
 _NO_VALUE: Final = ("", "-")  # how logs write "none"; a message may be either
+
+_PLACE: Final = re.compile(r":? line 1 column (\d+) \(char \d+\)$")
 
 Row = list[Any]
 """The values of ORDER as they stand in the document, then ENVELOPE and LINE."""
@@ -244,7 +247,11 @@ def table(fields: tuple[tuple[str, str], ...] = ()) -> Table:
 
 
 class NotJSONError(ValueError):
-    """Text that is no JSON value; says why."""
+    """Text that is no JSON value; says why, and where in it."""
+
+    def __init__(self, error: object) -> None:
+        # "line 1" would be that of the record, which is one line: who reads it means the file's.
+        super().__init__(_PLACE.sub(r" at character \1", str(error)))
 
 
 def loads(text: str) -> Any:
@@ -259,13 +266,28 @@ def loads(text: str) -> Any:
         # orjson refuses two things that RFC 8259 allows: a lone surrogate written as \ud800 and
         # integers of any length; and it must not be the judge of what is unreadable.
         if "\\u" not in text and "surrogate" not in str(error):
-            raise NotJSONError(str(error)) from None
+            raise NotJSONError(error) from None
     try:
         value = json.loads(text, parse_constant=_no_constant)
         # A lone surrogate has no UTF-8 form: it becomes "?".
         return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
-        raise NotJSONError(str(error)) from None
+        raise NotJSONError(error) from None
+
+
+def repeats(text: str, key: str) -> bool:
+    """Whether KEY stands twice in one object of the JSON TEXT, at any depth."""
+    found = False
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal found
+        found |= sum(name == key for name, _ in pairs) > 1
+
+    try:
+        json.loads(text, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return False
+    return found
 
 
 def _no_constant(name: str) -> Any:

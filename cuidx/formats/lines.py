@@ -17,8 +17,19 @@ import polars as pl
 
 from cuidx.formats import text as text_layer
 from cuidx.formats.base import Block, Reading, kinds
-from cuidx.formats.documents import ENVELOPE, LINE, ORDER, NotJSONError, Row, as_text, loads, table
+from cuidx.formats.documents import (
+    ENVELOPE,
+    LINE,
+    ORDER,
+    NotJSONError,
+    Row,
+    as_text,
+    loads,
+    repeats,
+    table,
+)
 from cuidx.schema import KIND
+from cuidx.suffix import CUID_KEY
 from cuidx.times import LEADING
 
 _DEEPEST: Final = 3  # document in a document in a document: an export of a collector's record
@@ -108,6 +119,8 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
     if is_text.any():
         text_at = is_text.arg_true()
         frame = _merge(frame, len(body), text_at, text_layer.read(body.gather(text_at), want))
+    if "repeats" in want:
+        frame = frame.with_columns(repeats=_repeats(body, frame["document"]))
     frame = read_messages(frame, reading, depth)
     # The suffix at the line's end is the tagger's: it beats a key that the application wrote.
     beats = parts["cuid"].is_not_null()
@@ -119,6 +132,14 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
     for pattern in reading.patterns if not depth else ():
         frame = apply_pattern(frame, body, pattern, want, beats)
     return _mark(frame, raw, why, blank)
+
+
+def _repeats(body: pl.Series, document: pl.Series) -> pl.Series:
+    """Whether the key of the CUID stands twice in one object of a document."""
+    likely = document & (body.str.count_matches(f'"{CUID_KEY}"', literal=True) > 1)
+    found = pl.Series([False]).new_from_index(0, len(body))
+    at = likely.arg_true()
+    return found.scatter(at, [repeats(text, CUID_KEY) for text in body.gather(at)])
 
 
 def _columns(rows: list[Row | None], want: frozenset[str]) -> pl.DataFrame:
@@ -169,6 +190,10 @@ def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataF
     documents = frame["document"] & message.is_not_null()
     if not documents.any():
         return frame
+    if "own_time" in want:
+        wrapped = documents & frame["envelope"].fill_null(False)
+        told = text_layer.read(message.set(~wrapped, None), frozenset({"time"}))["time"]
+        frame = frame.with_columns(own_time=told)
     layered = documents & frame["is_line"].fill_null(False)
     if layered.any():
         layered &= message.str.contains(r'^\s*\{|"ikontainer_CUID"')
@@ -222,6 +247,11 @@ def _read_layers(
     )
     if "message" in reading.want:
         frame = frame.with_columns(message=frame["message"].scatter(at, inner["message"]))
+    if "repeats" in inner.columns and inner["repeats"].any():
+        known = frame["repeats"] if "repeats" in frame.columns else frame["document"] & False
+        frame = frame.with_columns(
+            known.scatter(at, known.gather(at) | inner["repeats"]).alias("repeats")
+        )
     return frame
 
 

@@ -10,8 +10,10 @@ _BINS = ("fragments", "duplicates", "evidence", "skipped", "blank", "not_read")
 _ONE = {"fragments": "fragment", "duplicates": "duplicate", "not_read": "not read"}
 
 
-def line(accounting: Mapping[str, object]) -> str:
+def line(accounting: Mapping[str, object], rejects: object = None) -> str:
     """ACCOUNTING in one line without a newline; bins with nothing in them are left out.
+
+    REJECTS is where the unreadable records were written, if they were.
 
     1,696 records: 1,679 events (1,679 tagged) · 17 duplicates · from 25 sources,
     2026-11-23 18:54:17-18:58:24 UTC
@@ -19,7 +21,8 @@ def line(accounting: Mapping[str, object]) -> str:
     records, events = _count(accounting, "records"), _count(accounting, "events")
     parts = [f"{many(records, 'record')}: {many(events, 'event')}{_tagged(accounting)}"]
     if unreadable := _count(accounting, "unreadable"):
-        parts.append(f"{unreadable:,} UNREADABLE (--rejects PATH writes them)")
+        where = "--rejects PATH writes them" if rejects is None else f"written to {rejects}"
+        parts.append(f"{unreadable:,} UNREADABLE ({visible(where)})")
     for name in _BINS:
         if count := _count(accounting, name):
             word = _ONE.get(name, name) if count == 1 else name.replace("_", " ")

@@ -83,10 +83,15 @@ def _write(pieces: Iterable[str], file: IO[bytes]) -> None:
 
 
 def _table(result: Result, width: int, color: bool) -> str:
-    from cuidx.present import steps, tables, timeline, trace
+    from cuidx.present import findings, steps, tables, timeline, trace
 
     # All other commands have the general one.
-    designed = {"timeline": timeline.render, "steps": steps.render, "trace": trace.render}
+    designed = {
+        "timeline": timeline.render,
+        "steps": steps.render,
+        "trace": trace.render,
+        "findings": findings.render,
+    }
     draw = designed.get(result.command, tables.render)
     return draw(result, width=width, color=color)
 

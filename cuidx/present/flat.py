@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from cuidx.present.accounting import span
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -48,6 +50,37 @@ def _resolve(rows: Rows) -> list[dict[str, Any]]:
     ]
 
 
+def _split(rows: Rows) -> list[dict[str, Any]]:
+    days = {row[end][:10] for row in rows for end in ("first", "last") if row[end]}
+    several = len({source for row in rows for source in row["sources"]}) > 1
+    return [
+        {
+            "path": row["path"],
+            "service": row["service"],
+            "lines": row["lines"],
+            "bytes": row["bytes"],
+            "events": _span(row, dated=len(days) > 1),
+            "from": _from(row["sources"]) if several else None,
+        }
+        for row in rows
+    ]
+
+
+def _span(row: dict[str, Any], *, dated: bool) -> str | None:
+    whole = span(row["first"], row["last"]).removesuffix(" UTC")
+    return whole if dated else whole[11:]
+
+
+def _from(sources: Sequence[str]) -> str | None:
+    return sources[0] if len(sources) == 1 else f"{len(sources)} sources" if sources else None
+
+
+def _findings(rows: Rows) -> list[dict[str, Any]]:
+    return [
+        {**row, "lines": [f"{one['source']}:{one['line']}" for one in row["lines"]]} for row in rows
+    ]
+
+
 def _only(row: dict[str, Any], name: str) -> Any:
     return _second(row["candidates"][0][name]) if len(row["candidates"]) == 1 else None
 
@@ -64,6 +97,8 @@ def _second(time: str | None) -> str | None:
 LAYOUTS: Final[dict[str, Callable[[Rows], list[dict[str, Any]]]]] = {
     "reuse": _reuse,
     "resolve": _resolve,
+    "split": _split,
+    "findings": _findings,
 }
 
 

@@ -307,6 +307,8 @@ def _legend(lines: list[Line], axis: Axis | None) -> list[str]:
             entries.append("◂ began before")
         if any(life.end is not None and life.end > axis.high for life in lives):
             entries.append("▹ ended after")
+    if not any(line.ip for line in lines):
+        entries.append("IP - no line carries its container's address")
     if any(not line.life.sure for line in lines):
         entries.append("~╍ known by Pod name or IP alone: maybe several")
     if any(line.twice for line in lines):

@@ -99,9 +99,7 @@ def _there_or_not(argument: str) -> Iterator[tuple[str, bool]]:
             else:
                 yield hit, True
     else:
-        raise SourceError(
-            "no such file or folder", where=argument, do="check the path; quote a glob"
-        )
+        raise SourceError("no such file or folder", where=argument, do="check the path")
 
 
 def _walk(folder: str) -> Iterator[str]:

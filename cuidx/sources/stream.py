@@ -26,6 +26,12 @@ _MAGIC: Final = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"PAR1", "parquet"),
 )
+
+
+class DamagedError(EOFError):
+    """Packed data that make no sense; what came before them does."""
+
+
 ENDS_EARLY: Final = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
@@ -107,7 +113,7 @@ class _Zstd(io.RawIOBase):
             try:
                 piece = self._frame.decompress(data)
             except self._error as error:
-                self._broken = EOFError(str(error))
+                self._broken = DamagedError(str(error))
                 break
             self._open = not self._frame.eof
             self._left = self._frame.unused_data if self._frame.eof else b""
@@ -162,6 +168,14 @@ def read_span(path: str, at: int, length: int) -> bytes:
             parts.append(piece)
             at, length = at + len(piece), length - len(piece)
         return b"".join(parts) if len(parts) != 1 else parts[0]
+
+
+def _reason(broken: Exception) -> str:
+    if type(broken) is EOFError:
+        return "the file is cut off"
+    if isinstance(broken, ENDS_EARLY) or (isinstance(broken, OSError) and broken.errno is None):
+        return f"the packed data are damaged ({broken})"
+    return str(broken)
 
 
 def blocks(
@@ -220,7 +234,7 @@ def blocks(
             rest = data
             size = min(size * 2, _LONGEST_OPEN)  # a long line: grow, so that it stays linear
     if broken is not None:
-        reason = "the file is cut off" if isinstance(broken, ENDS_EARLY) else str(broken)
+        reason = _reason(broken)
         raise SourceError(
             f"{reason}; what could be read is in the result",
             where=path,
