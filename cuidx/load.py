@@ -132,6 +132,7 @@ class Opened:
     format: str | None = None
     compression: str | None = None
     confidence: float = 1.0
+    scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
 
 
@@ -177,7 +178,6 @@ class Records:
         self.opened = [Opened(source.path) for source in self.sources]
         self.problems: list[SourceError] = []  # sources that were cut off
         self.zoneless = 0  # times without a zone, read in options.tz
-        self.quick: list[int] = []
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
 
@@ -328,6 +328,7 @@ class Records:
                 hits = elasticdump.sniff(formats.sample_of(head, source.path)) >= _MOSTLY
                 reading.scanner = Scanner(table(self.options.fields), want, hits=hits)
                 reading.scanner.learn(head[: whole_lines(head)])
+                opened.scanner = reading.scanner
             # A second look must see what the first one saw, though the file may have grown.
             limit = None
             if packed is None and _is_plain(source.path):

@@ -202,6 +202,10 @@ class Session:
                 for source in case.opened:
                     packed = f", {source.compression}" if source.compression else ""
                     how = f"{source.format} ({source.confidence:.0%} sure{packed})"
+                    if (scanner := source.scanner) is not None:
+                        how += (
+                            f"; {many(scanner.proven, 'line')} the quick way, {scanner.odd:,} not"
+                        )
                     print(
                         visible(f"read: {source.path}: {source.left_out or how}"), file=sys.stderr
                     )

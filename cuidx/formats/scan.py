@@ -59,6 +59,7 @@ class Scanner:
         self._keys: dict[tuple[int, bytes], _Key] = {}
         self._lock = Lock()
         self._messages = "message" in want
+        self.proven = self.odd = 0  # lines that went the quick way, and those that did not
         self._plan = self._compiled()
 
     def _compiled(self) -> tuple[native.Plan, list[str]]:
@@ -142,7 +143,11 @@ class Scanner:
         odd = cut.odd
         if self._take(cut.unknown) and len(odd) > cut.lines // 4:
             return self.parse(block, reading)
-        if 2 * len(odd) >= cut.lines:
+        useless = 2 * len(odd) >= cut.lines
+        with self._lock:
+            self.odd += cut.lines if useless else len(odd)
+            self.proven += 0 if useless else cut.lines - len(odd)
+        if useless:
             return None
         if cut.asks and not self._messages:
             self._messages = True  # in this file messages tell what documents do not
