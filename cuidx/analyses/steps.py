@@ -95,11 +95,14 @@ def steps(
         del rows, hits
     counts = _compared(pl.concat(answers).sort("alert"))
     table = pl.concat([alerts, counts], how="horizontal").select(list(ALERTS))
-    distinct = {
-        "ip_search": _distinct(every[sought["event"].unique()]),
-        "ip_time_search": _distinct(every[pl.concat(seen).unique()]),
-        "cuid_search": _distinct(every.filter(_asked_for(asked, "container"))),
+    mine = every.filter(_asked_for(asked, "container"))["event"]
+    every = every.select("event", "request", "size")
+    found_by = {
+        "ip_search": sought["event"],
+        "ip_time_search": pl.concat(seen),
+        "cuid_search": mine,
     }
+    distinct = {name: _distinct(every[rows]) for name, rows in found_by.items()}
     whose = pl.concat(writers).sort(_ORDER, descending=_DOWN)
     del words
     return Steps(table, _totals(table, distinct), whose)

@@ -36,8 +36,7 @@ def render(result: Result, *, width: int, color: bool) -> str:
     window, anywhere = str(result.drawn["window"]), result.drawn["search"] == "any"
     groups = _groups(result.rows)
     names = _names(groups, hits)
-    kinds = {hit["identity"] for hit in hits} | {"cuid"}
-    known_by = "CUID" if kinds == {"cuid"} else "CONTAINER"
+    known_by = "CUID" if {hit["identity"] for hit in hits} == {"cuid"} else "CONTAINER"
     how = {"ip_search": "BY IP", "ip_time_search": f"BY IP ±{window}",
            "cuid_search": f"BY {known_by}"}  # fmt: skip
     shown = groups[:_MOST]

@@ -22,6 +22,7 @@ from cuidx.present.result import Result
 from cuidx.present.timeaxis import clock, day, duration, moment
 
 _BAD: Final = ("ERROR", "CRITICAL", "ALERT", "FATAL")
+_WIDE: Final = 110  # from so many columns on, there is room for the date
 _REQUESTS: Final = 20  # of a container's, drawn; the rest is counted
 Row = Mapping[str, Any]
 Hop = tuple[Row, str | None, str | None]  # a row, its level, its caller's port
@@ -119,12 +120,11 @@ def _tree(hops: list[Hop], names: Mapping[str, str], width: int, paint: Paint) -
     times = [at for row, *_ in hops if (at := moment(row["time"])) is not None]
     low = min(times, default=None)
     containers = {row["container"] for row, *_ in hops} - {None}
-    title = (
-        f"request {text(hops[0][0]['request_id'])} · {many(len(hops), 'hop')} · "
-        f"{many(len(containers), 'container')}"
-    )
+    title = f"request {text(hops[0][0]['request_id'])}"
     if low is not None:
-        title += f" · {day(low)} {clock(low, date=False)} UTC, {duration(max(times) - low)}"
+        date = f"{day(low)} " if width >= _WIDE else ""
+        title += f" · {date}{clock(low, date=False)} UTC, {duration(max(times) - low)}"
+    title += f" · {many(len(hops), 'hop')}, {many(len(containers), 'container')}"
     out = [paint(clip(title, width), "bold")]
     heads = {id(call): _head(call, calls, names) for call in calls}
     wide = min(max(cells(head) for head in heads.values()), max(width // 3, 20))
