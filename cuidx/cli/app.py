@@ -51,9 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of a command line; errors are one or two lines on standard error."""
-    from cuidx.cli import formats, resolve, reuse, timeline  # registers the commands
+    from cuidx.cli import formats, manifest, resolve, reuse, tag, timeline  # registers the commands
 
-    del formats, resolve, reuse, timeline
+    del formats, manifest, resolve, reuse, tag, timeline
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
