@@ -18,9 +18,7 @@ class Kind(StrEnum):
     daemonset = "daemonset"
 
 
-@app.command(
-    epilog="Example: cuidx manifest sidecar --svc payment.shop.prod | kubectl apply -f -"
-)
+@app.command(epilog="Example: cuidx manifest sidecar --svc payment.shop.prod | kubectl apply -f -")
 def manifest(
     kind: Annotated[
         Kind, typer.Argument(help="sidecar: beside one workload; daemonset: one for each node.")
@@ -32,7 +30,8 @@ def manifest(
         str, typer.Option(metavar="IMAGE", help="The image that the Containerfile builds.")
     ] = IMAGE,
     name: Annotated[
-        str, typer.Option(metavar="NAME", help="The sidecar's Deployment; else the svc's first word.")
+        str,
+        typer.Option(metavar="NAME", help="The sidecar's Deployment; else the svc's first word."),
     ] = "",
 ) -> None:
     """Print Kubernetes YAML for the tagger."""
