@@ -95,7 +95,8 @@ def _usage(error: Any) -> int:
         return int(error.exit_code)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "cuidx"
-    return _say(f"{error.format_message()}\ntry '{path} --help'", int(error.exit_code))
+    said = " ".join(error.format_message().split())  # a list of choices comes in lines
+    return _say(f"{said}\ntry '{path} --help'", int(error.exit_code))
 
 
 def _say(message: str, code: int) -> int:

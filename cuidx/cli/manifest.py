@@ -21,7 +21,10 @@ class Kind(StrEnum):
 @app.command(epilog="Example: cuidx manifest sidecar --svc payment.shop.prod | kubectl apply -f -")
 def manifest(
     kind: Annotated[
-        Kind, typer.Argument(help="sidecar: beside one workload; daemonset: one for each node.")
+        Kind,
+        typer.Argument(
+            metavar="KIND", help="sidecar: beside one workload; daemonset: one for each node."
+        ),
     ],
     svc: Annotated[
         str, typer.Option(metavar="NAME", help="svc.namespace.cluster; else named after the Pod.")
