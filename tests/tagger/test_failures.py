@@ -138,13 +138,15 @@ def test_no_inotify_left(lab: Lab, limit: str) -> None:
     lab.out.mkdir()
     (lab.source / "early").mkdir()
     (lab.source / "early/x.log").write_bytes(b"early\n")
-    process = lab.start(wrap=wrap)
+    port = free_port()
+    process = lab.start("--health", f"127.0.0.1:{port}", wrap=wrap)
     (lab.source / "late/deep").mkdir(parents=True)
     (lab.source / "late/deep/x.log").write_bytes(b"late\n")
     lab.mirror("early/x.log", suffixed(b"early\n"))
     lab.mirror("late/deep/x.log", suffixed(b"late\n"))
     add(lab.source / "late/deep/x.log", b"later\n")
     lab.mirror("late/deep/x.log", suffixed(b"late\nlater\n"))
+    assert metric(port, "polled_folders") > 0
     said = lab.stop(process)
     assert said.count(b"cuidx tag: no inotify") == said.count(b"\n") == 1, said
 
