@@ -14,7 +14,7 @@ OWN_WORDS = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opt
 
 @app.command(context_settings=OWN_WORDS)
 def tag(context: typer.Context) -> int:
-    """Give every line of a folder's logs its container's CUID; for a sidecar."""
+    """Give every line of a folder's logs its CUID; a sidecar."""
     from cuidx.tagger.app import main
 
     return main(context.args)
