@@ -13,7 +13,7 @@ import pytest
 from cuidx.cli.app import run
 from cuidx.tagger import manifest
 
-from .conftest import Lab, suffixed
+from .conftest import ROOT, Lab, suffixed
 
 # What `cuidx tag` must not load on its way to the first line. `site` may load some for an editable
 # installation, hence -S.
@@ -108,3 +108,20 @@ def test_the_script_and_the_module_are_the_same(lab: Lab) -> None:
         words = ["tag"] if name == "cuidx" else []
         done = subprocess.run([script, *words, "--version"], capture_output=True, check=True)
         assert done.stdout.startswith(b"cuidx tag 0.1.0 ")
+
+
+def test_what_the_tests_need_and_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "id").chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", ROOT / "tests" / "install-tools"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert first.startswith("missing for the tagger's tests: ")
+    assert {"podman", "nodejs", "npm"} <= set(first.split())
+    assert "those tests fail" in second
