@@ -18,7 +18,7 @@ class Kind(StrEnum):
     daemonset = "daemonset"
 
 
-@app.command(epilog="Example: cuidx manifest sidecar --svc payment.shop.prod | kubectl apply -f -")
+@app.command(epilog="Example: cuidx manifest sidecar --svc payment.shop.prod")
 def manifest(
     kind: Annotated[
         Kind,

@@ -14,12 +14,11 @@ _POD_END = r"(?:-[bcdf-hj-np-tv-z2-9]{8,10})?-[bcdf-hj-np-tv-z2-9]{5}$|-\d+$"
 
 
 EXAMPLE = """\
-examples:
-  cuidx tag --source /var/log/app --out /var/log/tagged --svc payment.shop.prod
-  cuidx tag --source fixtures/dev/raw --out - --once
+Environment: CUIDX_SVC, CUIDX_CLUSTER, CUIDX_FORWARD_SHARED_KEY, POD_NAME,
+POD_NAMESPACE, POD_UID, POD_IP, NODE_NAME
 
-environment: CUIDX_SVC, CUIDX_CLUSTER, CUIDX_FORWARD_SHARED_KEY, POD_NAME,
-POD_NAMESPACE, POD_UID, POD_IP, NODE_NAME"""
+In a Pod: cuidx tag --source /var/log/app --out /var/log/tagged
+Example: cuidx tag --source fixtures/dev/raw --out - --once"""
 
 
 class Chosen:
