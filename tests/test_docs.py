@@ -217,6 +217,9 @@ def check_in(folder: Path, *words: str, tests_end: int = 0, ruff_ends: int = 0) 
     tools = folder / ".venv" / "bin"
     tools.mkdir(parents=True)
     shutil.copy(ROOT / "pyproject.toml", tools.parent / "checked-pyproject.toml")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "install-tools").write_text("#!/bin/sh\n")
+    (folder / "tests" / "install-tools").chmod(0o755)
     python = (
         f'case "$*" in *__file__*) echo {folder}/cuidx/__init__.py;; '
         f"*pytest*) exit {tests_end};; esac"
@@ -233,11 +236,23 @@ def check_in(folder: Path, *words: str, tests_end: int = 0, ruff_ends: int = 0) 
 @pytest.mark.parametrize(
     ("codes", "said"),
     [
-        ((0, 0), ["check: lint ok, layout ok, types ok, tests ok", "0"]),
-        ((5, 0), ["check: lint ok, layout ok, types ok, tests FAILED (5)", "5"]),
-        ((0, 2), ["check: lint FAILED (2), layout FAILED (2), types ok, tests ok", "1"]),
-        ((1, 2), ["check: lint FAILED (2), layout FAILED (2), types ok, tests FAILED (1)", "1"]),
-        ((2, 1), ["check: lint FAILED (1), layout FAILED (1), types ok, tests FAILED (2)", "2"]),
+        ((0, 0), ["check: lint ok, layout ok, types ok, tools ok, tests ok", "0"]),
+        ((5, 0), ["check: lint ok, layout ok, types ok, tools ok, tests FAILED (5)", "5"]),
+        ((0, 2), ["check: lint FAILED (2), layout FAILED (2), types ok, tools ok, tests ok", "1"]),
+        (
+            (1, 2),
+            [
+                "check: lint FAILED (2), layout FAILED (2), types ok, tools ok, tests FAILED (1)",
+                "1",
+            ],
+        ),
+        (
+            (2, 1),
+            [
+                "check: lint FAILED (1), layout FAILED (1), types ok, tools ok, tests FAILED (2)",
+                "2",
+            ],
+        ),
     ],
     ids=["all is well", "no tests found", "the linter", "both", "pytest's code goes first"],
 )
@@ -251,14 +266,17 @@ def test_check_says_what_sizes_ran(tmp_path: Path) -> None:
     usual, full = tmp_path / "usual", tmp_path / "full"
     usual.mkdir()
     full.mkdir()
-    benchmark = "tests/bench/timeline.py"
     assert check_in(usual)[0] == (
-        "check: sizes: tests only; the benchmarks at full size were not run (./check --full): "
-        + benchmark
+        "check: sizes: cut: 20 kills, a short soak, 4 Pods, no benchmarks; for all of it: "
+        "./check --full"
     )
-    assert check_in(full, "--full") == [
-        f"check: sizes: tests, and the benchmarks at full size: {benchmark}",
-        f"check: lint ok, layout ok, types ok, tests ok, {benchmark} ok",
+    said = check_in(full, "--full")
+    benchmarks = ["tests/bench/timeline.py", "tests/bench/tagger.py"]
+    assert said == [
+        "check: sizes: full: 200 kills, the long soak, 12 Pods, and the benchmarks: "
+        + " ".join(benchmarks),
+        "check: lint ok, layout ok, types ok, tools ok, tests ok, "
+        + ", ".join(f"{name} ok" for name in benchmarks),
         "0",
     ]
 

@@ -198,6 +198,13 @@ def test_two_leases_where_another_own_ip_was_between(opened: Any) -> None:
     assert (row["ips"], row["reused_ips"], row["end"]) == ([IP, IP2], [], "unknown")
 
 
+def test_a_start_record_names_the_pod_where_it_names_no_address(opened: Any) -> None:
+    case = opened([record("start", 0, "A", None, pod="p", namespace="n"), line(1, "A"),
+                   record("start", 5, "B", None, pod="p", namespace="n"), line(6, "B")])  # fmt: skip
+    assert told(book(case)[IP]) == [("A", "first"), ("B", "restarted")]
+    assert [lease.pod for lease in book(case)[IP].leases] == ["p", "p"]
+
+
 # -- lifetimes ------------------------------------------------------------------------------
 
 

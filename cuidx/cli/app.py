@@ -83,15 +83,17 @@ def run(arguments: list[str] | None = None) -> int:
         annotate,
         findings,
         formats,
+        manifest,
         resolve,
         reuse,
         split,
         steps,
+        tag,
         timeline,
         trace,
     )
 
-    del annotate, findings, formats, resolve, reuse, split, steps, timeline, trace
+    del annotate, findings, formats, manifest, resolve, reuse, split, steps, tag, timeline, trace
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
@@ -133,8 +135,9 @@ def _usage(error: Any) -> int:
         return int(error.exit_code)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "cuidx"
-    what = error.format_message().replace("Value error, ", "")  # a library's words
-    return _say(f"{what}\ntry '{path} --help'", int(error.exit_code))
+    said = error.format_message().replace("Value error, ", "")  # a library's words
+    said = " ".join(said.split())  # a list of choices comes in lines
+    return _say(f"{said}\ntry '{path} --help'", int(error.exit_code))
 
 
 def _say(message: str, code: int) -> int:

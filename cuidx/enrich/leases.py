@@ -100,6 +100,15 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             pl.col("first").min(), pl.col("last").max(), pl.col("lines").sum()
         )
     rows = rows.drop_nulls("first").join(facts, on=["container", "ip"], how="left")
+    # A start record names its Pod also where it has no address to name.
+    named = (
+        summary.evidence.drop_nulls("container")
+        .group_by("container")
+        .agg(pl.col(name).drop_nulls().min() for name in _POD)
+    )
+    rows = rows.join(named, on="container", how="left", suffix="_told").with_columns(
+        pl.coalesce(name, f"{name}_told") for name in _POD
+    )
     return [
         _Span(
             container=row["container"],
@@ -118,6 +127,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
     ]
 
 
+_POD: Final = ("pod_key", "pod_uid", "namespace", "pod")
 _FACTS: Final = ("container", "ip", "identity", "pod_key", "pod_uid", "namespace", "pod", "service")
 
 

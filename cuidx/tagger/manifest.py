@@ -1,6 +1,6 @@
 """Kubernetes YAML for the tagger: a sidecar for one workload, or a DaemonSet for a node.
 
-    python -m cuidx.tagger.manifest sidecar --svc payment.shop.prod | kubectl apply -f -
+    cuidx manifest sidecar --svc payment.shop.prod | kubectl apply -f -
 
 The sidecar is a native one (an init container with `restartPolicy: Always`, on by default since
 Kubernetes 1.29) and fits Pod Security's `restricted`. The DaemonSet reads a hostPath, which
@@ -9,9 +9,6 @@ measured (docs/tagger.md); no preStop hook is needed: SIGTERM drains.
 """
 
 from __future__ import annotations
-
-import sys
-from collections.abc import Sequence
 
 IMAGE = "cuidx-tag:0.1.0"
 PORT = 8088
@@ -196,25 +193,3 @@ def _quoted(value: str) -> str:
     import json
 
     return json.dumps(value)
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """`sidecar|daemonset [--svc NAME] [--image IMAGE] [--name NAME]`."""
-    left = list(sys.argv[1:] if words is None else words)
-    kind = left.pop(0) if left else ""
-    given: dict[str, str] = {}
-    while left:
-        option, equals, value = left.pop(0).partition("=")
-        if option not in ("--svc", "--image", "--name") or not (equals or left):
-            kind = ""
-            break
-        given[option[2:]] = value if equals else left.pop(0)
-    if kind not in ("sidecar", "daemonset"):
-        sys.stderr.write("usage: sidecar|daemonset [--svc NAME] [--image IMAGE] [--name NAME]\n")
-        return 2
-    sys.stdout.write(manifest(kind, **given))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,11 +14,11 @@ _POD_END = r"(?:-[bcdf-hj-np-tv-z2-9]{8,10})?-[bcdf-hj-np-tv-z2-9]{5}$|-\d+$"
 
 
 EXAMPLE = """\
-example:
-  cuidx tag --source /var/log/app --out /var/log/tagged --svc payment.shop.prod
+Environment: CUIDX_SVC, CUIDX_CLUSTER, CUIDX_FORWARD_SHARED_KEY, POD_NAME,
+POD_NAMESPACE, POD_UID, POD_IP, NODE_NAME
 
-environment: CUIDX_SVC, CUIDX_CLUSTER, CUIDX_FORWARD_SHARED_KEY, POD_NAME, POD_NAMESPACE,
-POD_UID, POD_IP, NODE_NAME"""
+In a Pod: cuidx tag --source /var/log/app --out /var/log/tagged
+Example: cuidx tag --source fixtures/dev/raw --out - --once"""
 
 
 class Chosen:
@@ -74,13 +74,19 @@ OPTIONS = (
 
 
 def usage() -> str:
-    """The page that `--help` prints."""
+    """The page that `--help` prints, 80 columns wide."""
+    from textwrap import fill
+
     lines = [
         "usage: cuidx tag --source DIR --out DIR [options]\n",
-        "Give every line of a directory tree its container's CUID: same lines, same order, one",
-        "suffix each. After a kill it goes on from its own output.\n",
+        "Give every line of a directory tree its container's CUID: same lines, same order,",
+        "one suffix each. After a kill it goes on from its own output.\n",
     ]
-    lines += [f"  {f'{name} {takes}':29}  {what}" for name, takes, what in OPTIONS]
+    for name, takes, what in OPTIONS:
+        option = f"  {name} {takes}".rstrip()
+        text = fill(what, 80, initial_indent=" " * 28, subsequent_indent=" " * 28)
+        fits = len(option) < 27
+        lines += [option.ljust(28) + text.lstrip()] if fits else [option, text]
     return "\n".join([*lines, "", EXAMPLE, ""])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+HOW = "as root, tests/install-tools has Debian install it"
 CUID = "4a23c1d0-0000-4000-8000-00000000abcd"
 SVC = "pay.shop.lab"
 SUFFIX = f'{{"ikontainer_CUID":"{CUID}","svc":"{SVC}"}}'.encode()
@@ -26,7 +29,18 @@ def suffixed(data: bytes) -> bytes:
     return b"".join(line + SUFFIX + b"\n" for line in lines)
 
 
+def need(*tools: str, root: bool = False) -> None:
+    """Fail, never skip, where something is missing that this test can't be run without."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if missing:
+        pytest.fail(f"{', '.join(missing)}: not installed; {HOW}", pytrace=False)
+    if root and os.geteuid():
+        pytest.fail("this test needs root", pytrace=False)
+
+
 class Lab:
+    compiled = Path()
+
     def __init__(self, at: Path) -> None:
         self.at = at
         self.source = at / "source"
@@ -38,13 +52,14 @@ class Lab:
         return [
             *(sys.executable, "-m", "cuidx.tagger.app"),
             *("--source", str(self.source), "--out", out or str(self.out)),
-            *("--cuid", CUID, "--svc", SVC, *options),
+            *("--cuid", CUID, "--svc", SVC, "--linger", "0.1", *options),
         ]
 
     @property
     def env(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("POD_", "CUIDX_"))}
-        return kept | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        compiled = {"PYTHONPYCACHEPREFIX": str(self.compiled), "PYTHONDONTWRITEBYTECODE": "1"}
+        return kept | {"PYTHONPATH": str(ROOT)} | compiled
 
     def start(
         self, *options: str, wrap: tuple[str, ...] = (), ready: bool = True, **more: object
@@ -78,7 +93,7 @@ class Lab:
     def stop(self, process: subprocess.Popen[bytes]) -> bytes:
         """End it as Kubernetes does; returns what it said."""
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=60)[1]
         assert process.returncode == 0, said
         assert b"Traceback" not in said
         return said
@@ -86,7 +101,7 @@ class Lab:
     def mirror(self, name: str, expected: bytes) -> None:
         """Wait until OUT/NAME is EXPECTED, then show the difference if it is not."""
         path = self.out / name
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             right_size = path.exists() and path.stat().st_size == len(expected)
             if right_size and path.read_bytes() == expected:
@@ -105,7 +120,7 @@ class Lab:
 
 
 def until(
-    true: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, seconds: float = 20
+    true: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, seconds: float = 60
 ) -> None:
     deadline = time.monotonic() + seconds
     while not true():
@@ -116,15 +131,30 @@ def until(
         time.sleep(0.005)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Seen when tests/tagger is named on the command line; CUIDX_FULL=1 works everywhere."""
-    parser.addoption("--full", action="store_true", help="200 kills, the long soak, real Pods")
+def heard(process: subprocess.Popen[bytes]) -> bytes:
+    """The next line that the tagger says."""
+    assert process.stderr is not None
+    line = b""
+    while not line.endswith(b"\n"):  # byte by byte: what follows is for `communicate`
+        assert select.select([process.stderr], [], [], 60)[0], "it says nothing"
+        byte = os.read(process.stderr.fileno(), 1)
+        assert byte, f"the tagger ended: {line!r}"
+        line += byte
+    return line
 
 
 @pytest.fixture(scope="session")
-def full(request: pytest.FixtureRequest) -> bool:
-    given = request.config.getoption("--full", default=False)
-    return bool(given) or bool(os.environ.get("CUIDX_FULL"))
+def full() -> bool:
+    """Whether sizes are those of `./check --full`."""
+    return bool(os.environ.get("CUIDX_FULL"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The package's bytecode, made once: hundreds of taggers are started."""
+    Lab.compiled = tmp_path_factory.mktemp("compiled")
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(Lab.compiled)}
+    subprocess.run([sys.executable, "-m", "compileall", "-q", ROOT / "cuidx"], env=env, check=True)
 
 
 @pytest.fixture

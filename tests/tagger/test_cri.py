@@ -29,7 +29,7 @@ class Node(Lab):
         return [
             *(sys.executable, "-m", "cuidx.tagger.app", "--layout", "cri"),
             *("--source", str(self.source), "--out", out or str(self.out)),
-            *("--state", str(self.at / "state"), *options),
+            *("--state", str(self.at / "state"), "--linger", "0.1", *options),
         ]
 
     def start(self, *options: str, **more: object) -> subprocess.Popen[bytes]:  # type: ignore[override]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import SUFFIX, Lab, suffixed, until
+from .conftest import SUFFIX, Lab, heard, need, suffixed, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,13 +138,15 @@ def test_no_inotify_left(lab: Lab, limit: str) -> None:
     lab.out.mkdir()
     (lab.source / "early").mkdir()
     (lab.source / "early/x.log").write_bytes(b"early\n")
-    process = lab.start(wrap=wrap)
+    port = free_port()
+    process = lab.start("--health", f"127.0.0.1:{port}", wrap=wrap)
     (lab.source / "late/deep").mkdir(parents=True)
     (lab.source / "late/deep/x.log").write_bytes(b"late\n")
     lab.mirror("early/x.log", suffixed(b"early\n"))
     lab.mirror("late/deep/x.log", suffixed(b"late\n"))
     add(lab.source / "late/deep/x.log", b"later\n")
     lab.mirror("late/deep/x.log", suffixed(b"late\nlater\n"))
+    assert metric(port, "polled_folders") > 0
     said = lab.stop(process)
     assert said.count(b"cuidx tag: no inotify") == said.count(b"\n") == 1, said
 
@@ -546,7 +549,7 @@ def test_a_full_disk(lab: Lab) -> None:
     (lab.source / "other.log").write_bytes(numbered(0, 100))
     whole = suffixed(data)
     until((inside / "app.log").exists, process)
-    time.sleep(1.0)
+    assert b"No space left" in heard(process)
     torn = (inside / "app.log").read_bytes()
     assert whole.startswith(torn)
     assert len(torn) < len(whole)
@@ -562,7 +565,7 @@ def test_a_full_disk(lab: Lab) -> None:
     assert (inside / "app.log").read_bytes() == expected
     until(lambda: (inside / "other.log").read_bytes() == suffixed(numbered(0, 100)), process)
     said = lab.stop(process)
-    assert said.count(b"No space left") == 1, said
+    assert said.count(b"No space left") == 0, "it is said once"
 
 
 @pytest.mark.parametrize("size", [131_071, 131_072, 131_073, 1_048_576, 5_000_000])
@@ -668,7 +671,7 @@ def test_another_style_and_another_service_at_the_next_start(lab: Lab) -> None:
     )
 
 
-NO_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+NO_RIGHTS = () if os.geteuid() else ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 
 
 @WAYS
@@ -799,6 +802,7 @@ def test_two_taggers_on_one_out(lab: Lab) -> None:
 def test_nothing_is_written_outside_out(lab: Lab) -> None:
     lab.out.mkdir()
     (lab.source / "app.log").write_bytes(b"one\n")
+    need("unshare", root=True)
     script = (
         f'mount --bind "{lab.out}" "{lab.out}" && mount --make-rprivate / && '
         'for at in $(cut -d" " -f2 /proc/mounts | sort -r); do '
@@ -849,7 +853,7 @@ def test_a_closed_reader_of_standard_output(lab: Lab, idle: bool) -> None:
         assert process.stderr is not None
         assert process.stdout.readline()
         process.stdout.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stderr.read() == b""
 
 
@@ -861,10 +865,10 @@ def test_sigterm_while_the_reader_of_standard_output_does_not_read(lab: Lab) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        time.sleep(0.5)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
         assert process.stderr is not None
+        assert select.select([process.stdout], [], [], 60)[0]  # it writes, and nobody reads
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
         assert process.stderr.read() == b""
 
 

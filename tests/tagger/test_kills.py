@@ -70,7 +70,7 @@ class Load:
 def test_random_kills_under_load_with_rotation(
     lab: Lab, style: str, full: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kills = 200 if full else 30
+    kills = 200 if full else 20
     chance = random.Random(SEED + 1)
     done = 0
     with Load(lab.source):

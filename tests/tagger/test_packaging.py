@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml  # comes with kubernetes-validate
 
 from cuidx.tagger import manifest, options, single
 
-from .conftest import ROOT, Lab, suffixed, until
+from .conftest import ROOT, Lab, need, suffixed, until
 from .test_failures import free_port
 
 TAGGER = ROOT / "cuidx" / "tagger"
@@ -74,8 +73,6 @@ MANIFESTS = [
 @pytest.mark.parametrize(("kind", "given"), MANIFESTS, ids=str)
 def test_manifests_fit_kubernetes_schemas(tmp_path: Path, kind: str, given: dict[str, str]) -> None:
     validate = Path(sys.executable).with_name("kubernetes-validate")
-    if not validate.exists():
-        pytest.skip("PyPI's kubernetes-validate is not installed beside this Python")
     path = tmp_path / "x.yaml"
     path.write_text(manifest.manifest(kind, **given))
     done = subprocess.run(
@@ -87,20 +84,14 @@ def test_manifests_fit_kubernetes_schemas(tmp_path: Path, kind: str, given: dict
 
 def load(kind: str, tmp_path: Path, **given: str) -> list[dict[str, object]]:
     """The documents, read by kubectl as part of a kustomization."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
+    need("kubectl")
     (tmp_path / "x.yaml").write_text(manifest.manifest(kind, **given))
     (tmp_path / "kustomization.yaml").write_text("resources: [x.yaml]\nnamePrefix: pre-\n")
     done = subprocess.run(
         ["kubectl", "kustomize", str(tmp_path)], capture_output=True, check=True, text=True
     )
     assert "name: pre-" in done.stdout
-    return [json.loads(json.dumps(each)) for each in _documents(done.stdout)]
-
-
-def _documents(text: str) -> list[dict[str, object]]:
-    yaml = pytest.importorskip("yaml", reason="PyYAML comes with kubernetes-validate")
-    return list(yaml.safe_load_all(text))
+    return list(yaml.safe_load_all(done.stdout))
 
 
 def test_the_sidecar_is_native_and_restricted(tmp_path: Path) -> None:

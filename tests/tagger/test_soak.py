@@ -30,7 +30,7 @@ def descriptors(pid: int) -> int:
 def test_memory_and_descriptors_stay_flat(
     lab: Lab, to: str, full: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    turns = 1500 if full else 250
+    turns = 1500 if full else 150
     reader = None
     if to == "mirror":
         process = lab.start()
