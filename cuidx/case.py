@@ -172,20 +172,32 @@ class Case:
             for part in self._records.parts(_WHO_AND_WHEN):
                 if self.reject is not None:
                     self._pass_rejects(self._records.opened[part.source].path, part.frame)
+                frame = part.frame
                 if self._requests is not None:
-                    self._requests.add(part.frame, part.source)
-                yield part.source, part.frame
+                    self._requests.add(frame, part.source)
+                    frame = frame.drop("request_id", "trace_id", strict=False)
+                yield part.source, frame
 
         return Summary.of(parts())
 
-    # Who took part in which request; only `annotate` asks for it, and only then it is kept.
+    # Who took part in which request, and when: kept only for `annotate`. The summary is then made
+    # without request ids, for both together would take twice the memory.
     _requests: Requests | None = None
+    _lean = False
+
+    def _whole(self) -> None:
+        """Let what was read without request ids be read again, by a question that counts them."""
+        if self._lean:
+            for name in ("_raw_summary", "_ladder", "_book", "_timetable", "_counted"):
+                self.__dict__.pop(name, None)
+            self._lean = False
 
     @cached_property
     def _ties(self) -> Ties:
         if self._requests is None:
             self._requests = Requests()
-            if "_raw_summary" in self.__dict__:  # read before anyone asked for requests
+            self._lean = "_raw_summary" not in self.__dict__
+            if not self._lean:  # read before anyone asked for requests
                 for part in self._records.parts(_WHO_AND_WHEN):
                     self._requests.add(part.frame, part.source)
         _ = self._book
@@ -472,6 +484,7 @@ class Case:
 
     def lifetimes(self) -> pl.DataFrame:
         """One row for each container: `analyses.lifetimes.LIFETIMES`."""
+        self._whole()
         summary, found = self._book
         keep = self._filter()
         return lifetimes(summary, found, None if keep is None else self._shown(keep))

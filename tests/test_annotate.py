@@ -367,8 +367,10 @@ def test_filters_choose_events_and_leases_come_from_all() -> None:
 
 def test_asked_after_another_question_it_answers_the_same() -> None:
     case = cuidx.open_case(DEV / "export.jsonl")
-    case.lifetimes()
-    assert case.annotate().equals(cuidx.open_case(DEV / "export.jsonl").annotate())
+    lifetimes = case.lifetimes()
+    alone = cuidx.open_case(DEV / "export.jsonl")
+    assert case.annotate().equals(alone.annotate())
+    assert alone.lifetimes().equals(lifetimes)  # with the requests, which annotate has no need of
 
 
 # --- evidence ------------------------------------------------------------------------------------

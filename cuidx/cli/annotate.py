@@ -7,10 +7,7 @@ from cuidx.cli.app import app
 from cuidx.cli.session import Session
 
 
-@app.command(
-    epilog="Example: cuidx annotate fixtures/dev/export.jsonl --where service=db. As lines come: "
-    "kubectl logs -f deploy/shop | cuidx annotate - --leases pods.json"
-)
+@app.command(epilog="Example: cuidx annotate fixtures/dev/export.jsonl --where service=db")
 def annotate(
     sources: o.Sources,
     leases: o.Leases = None,
@@ -32,6 +29,9 @@ def annotate(
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
 ) -> int:
-    """Show every event and who had each IP that it mentions. Standard input: line by line."""
+    """Show every event and who had each IP that it mentions.
+
+    Standard input is answered as it comes: kubectl logs -f POD | cuidx annotate - --leases p.json
+    """
     session = Session(**{k: v for k, v in locals().items() if k != "session"})
     return session.pour("annotate", "events", lambda case: case.annotated())

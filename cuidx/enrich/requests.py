@@ -19,6 +19,7 @@ from cuidx.enrich.leases import PLACE
 _PAIRS: Final = pl.Schema(
     {"request": pl.UInt64(), "container": pl.UInt64(), "first": pl.Int64(), "last": pl.Int64()}
 )
+_MANY: Final = 4_000_000
 _TIES: Final = pl.Schema({"key": pl.UInt64(), "answer": pl.Int32()})
 _WHO: Final = tuple(name for name in TEXTS if name not in ("node", "level", "svc", "service"))
 
@@ -31,6 +32,7 @@ class Requests:
 
     def __init__(self) -> None:
         self._runs: list[pl.DataFrame] = []
+        self._count = self._merged = 0
 
     def add(self, frame: pl.DataFrame, source: int) -> None:
         """Take in some records as they were parsed; SOURCE is the place of theirs."""
@@ -64,18 +66,17 @@ class Requests:
                 )
             )
         )
-        # Runs that double in length: each pair is merged a few times, not once a block.
-        while len(self._runs) > 1 and len(self._runs[-1]) * 2 > len(self._runs[-2]):
-            run = self._runs.pop()
-            self._runs[-1] = _merged(pl.concat([self._runs[-1], run]))
+        # Few pairs are in two blocks. Merging takes room: only where they have become many.
+        self._count += len(self._runs[-1])
+        if self._count > 2 * self._merged + _MANY:
+            self._runs = [_merged(pl.concat(self._runs))]
+            self._count = self._merged = len(self._runs[0])
 
     def ties(self, timetable: Timetable, names: dict[str, str]) -> Ties:
         """Which holder of an address took part in a request while it had the address.
 
         NAMES are the containers that evidence knows by a better name.
         """
-        pairs = _merged(pl.concat(self._runs)) if self._runs else _PAIRS.to_frame()
-        self._runs = []
         known = [(container, lease) for lease in timetable.leases for container in lease.containers]
         known += [(old, lease) for old, new in names.items()
                   for lease in timetable.leases if new in lease.containers]  # fmt: skip
@@ -85,17 +86,22 @@ class Requests:
             schema={"container": pl.String, "ip": pl.String, "since": pl.Int64, "until": pl.Int64,
                     "answer": pl.Int32}, orient="row",
         ).with_columns(pl.col("container", "ip").hash(0))  # fmt: skip
+        tied = [_TIES.to_frame()]
+        while self._runs:  # run by run: all at once would take several times the room
+            tied.append(
+                self._runs.pop()
+                .join(leases, on="container")
+                .filter(pl.col("first") <= pl.col("until"), pl.col("last") >= pl.col("since"))
+                .select(_key("request", "ip"), "answer")
+                .unique()
+            )
         return Ties(
-            pairs.lazy()
-            .join(leases.lazy(), on="container")
-            .filter(pl.col("first") <= pl.col("until"), pl.col("last") >= pl.col("since"))
-            .select(_key("request", "ip"), "answer")
-            .group_by("key")
+            pl.concat(tied)
+            .sort("key")
+            .group_by("key", maintain_order=True)
             .agg(pl.col("answer").min(), several=pl.col("answer").max() != pl.col("answer").min())
             .filter(~pl.col("several"))
             .select(list(_TIES))
-            .sort("key")
-            .collect()
         )
 
 

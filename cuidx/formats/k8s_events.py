@@ -15,7 +15,7 @@ from cuidx.formats.k8s import begins, cut, parse
 __all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "k8s-events"
-TITLE: Final = "events, as kubectl get events -o json prints them (evidence)"
+TITLE: Final = "events: kubectl get events -o json"
 SOURCE: Final = "Kubernetes API reference, core/v1 Event"
 
 SAMPLES: Final = (

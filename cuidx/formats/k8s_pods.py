@@ -16,7 +16,7 @@ from cuidx.formats.k8s import begins, cut, parse
 __all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "k8s-pods"
-TITLE: Final = "Pods, as kubectl get pods -o json prints them (evidence)"
+TITLE: Final = "Pods: kubectl get pods -o json"
 SOURCE: Final = "Kubernetes API reference, core/v1 Pod"
 
 _POD: Final = re.compile(r'"kind"\s*:\s*"Pod(?:List)?"')
