@@ -33,7 +33,7 @@ from cuidx.enrich.identity import address, level_of, normalise, request_key, req
 from cuidx.enrich.ladder import Holders, Ladder
 from cuidx.enrich.mentions import mentions
 from cuidx.enrich.requests import Requests, Ties
-from cuidx.enrich.summary import PAIRS, Summary
+from cuidx.enrich.summary import PAIRS, Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
 from cuidx.follow import Following
 from cuidx.load import Opened, Options, Records
@@ -168,17 +168,20 @@ class Case:
 
     @cached_property
     def _raw_summary(self) -> Summary:
+        pairs: list[pl.DataFrame] = []
+
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
-            for part in self._records.parts(_WHO_AND_WHEN):
+            beside = request_pairs if self._requests is None else None
+            for part in self._records.parts(_WHO_AND_WHEN, beside):
                 if self.reject is not None:
                     self._pass_rejects(self._records.opened[part.source].path, part.frame)
-                frame = part.frame
                 if self._requests is not None:
-                    self._requests.add(frame, part.source)
-                    frame = frame.drop("request_id", "trace_id", strict=False)
-                yield part.source, frame
+                    self._requests.add(part.frame, part.source)
+                if part.beside is not None:
+                    pairs.append(part.beside)
+                yield part.source, part.frame
 
-        return Summary.of(parts())
+        return Summary.of(parts(), pairs)
 
     # Who took part in which request, and when: kept only for `annotate`. The summary is then made
     # without request ids, for both together would take twice the memory.

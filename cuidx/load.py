@@ -142,6 +142,7 @@ class Part:
 
     source: int  # place in Records.opened
     frame: pl.DataFrame
+    beside: pl.DataFrame | None = None  # what was made of it while others were parsed
 
 
 class _Parsed(NamedTuple):
@@ -181,17 +182,31 @@ class Records:
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
 
-    def parts(self, want: frozenset[str] = frozenset(ROLES)) -> Iterator[Part]:
+    def parts(
+        self,
+        want: frozenset[str] = frozenset(ROLES),
+        beside: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+    ) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
+
+        BESIDE is asked of each part where it is parsed, in several threads, before times are
+        carried on and duplicates are known.
 
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.
         """
         self.problems, self.zoneless = [], 0
+
+        def run(task: _Task) -> tuple[_Parsed, pl.DataFrame | None]:
+            parsed = task.work()
+            return parsed, None if beside is None else beside(parsed.frame)
+
         documents = Documents()
         carry, before = Carry(), 0
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="cuidx-parse") as pool:
-            waiting: deque[tuple[_Task, Future[_Parsed] | None]] = deque()
+            waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
+                deque()
+            )
             tasks = self._tasks(want)
             exhausted = False
             try:
@@ -201,7 +216,7 @@ class Records:
                         if task is None:
                             exhausted = True
                             break
-                        future = None if task.error else pool.submit(task.work)
+                        future = None if task.error else pool.submit(run, task)
                         waiting.append((task, future))
                     if not waiting:
                         break
@@ -215,7 +230,7 @@ class Records:
                         carry, before = Carry(), 0
                     assert future is not None  # noqa: S101 - only a failed task has none
                     try:
-                        parsed = future.result()
+                        parsed, made = future.result()
                     except OSError as error:
                         raise SourceError(
                             f"can't be read: {error.strerror}",
@@ -233,7 +248,7 @@ class Records:
                             .then(pl.lit("duplicate", KIND))
                             .otherwise("kind")
                         )
-                    yield Part(task.source, frame)
+                    yield Part(task.source, frame, made)
                 if self.frame is None and all(one.left_out is not None for one in self.opened):
                     raise SourceError(
                         "nothing in it can be read",

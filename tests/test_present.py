@@ -401,8 +401,7 @@ def test_a_table_without_a_design_fits_and_says_what_it_left_out(tmp_path: Path)
     assert "totals.cuid_search.hits  4" in text
     assert "\x1b" not in text
     assert (
-        written(Result("detect", "alerts", [], {}, []), Form.table, tmp_path / "b")
-        == "no alerts\n"
+        written(Result("detect", "alerts", [], {}, []), Form.table, tmp_path / "b") == "no alerts\n"
     )
 
 

@@ -60,10 +60,17 @@ class Summary:
     evidence: pl.DataFrame
 
     @classmethod
-    def of(cls, parts: Iterable[tuple[int, pl.DataFrame]]) -> Summary:
-        """The summary of (source, records) parts, in any order."""
+    def of(
+        cls,
+        parts: Iterable[tuple[int, pl.DataFrame]],
+        pairs: Sequence[pl.DataFrame] | None = None,
+    ) -> Summary:
+        """The summary of (source, records) parts, in any order.
+
+        PAIRS are the parts' `request_pairs`, where somebody else makes them while PARTS are read.
+        """
         raw: list[pl.DataFrame] = []
-        pairs: list[pl.DataFrame] = []
+        made: list[pl.DataFrame] = []
         evidence: list[pl.DataFrame] = []
         for source, frame in parts:
             if frame.is_empty():
@@ -72,12 +79,12 @@ class Summary:
             raw.append(
                 _group(frame).with_columns(cs.string() + "", source=pl.lit(source, pl.Int64))
             )
-            pairs.append(_pairs(frame))
+            if pairs is None:
+                made.append(request_pairs(frame))
             if (rows := frame.filter(pl.col("kind") == "evidence")).height:
                 evidence.append(normalise(rows).with_columns(source=pl.lit(source, pl.Int64)))
-        return cls(
-            _settle(raw), pl.concat(pairs) if pairs else PAIRS.to_frame(), _evidence(evidence)
-        )
+        found = pl.concat([PAIRS.to_frame(), *(made if pairs is None else pairs)])
+        return cls(_settle(raw), found, _evidence(evidence))
 
     @classmethod
     def merge(cls, summaries: Sequence[Summary]) -> Summary:
@@ -134,28 +141,31 @@ def _regroup(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _pairs(frame: pl.DataFrame) -> pl.DataFrame:
+def request_pairs(frame: pl.DataFrame) -> pl.DataFrame:
     """PAIRS of some records; a pair may come again in another chunk."""
     have = [name for name in ("request_id", "trace_id") if name in frame.columns]
     if not have:
         return PAIRS.to_frame()
-    asked = (pl.col("kind") == "event") & pl.col("request").is_not_null()
-    parts: list[pl.DataFrame] = []
+    if not (events := frame["kind"] == "event").all():
+        frame = frame.filter(events)
+    frame = frame.with_columns(request=pl.coalesce(have))
     # The CUID alone names a container; the other columns are needed only where it is missing.
-    if "cuid" in frame.columns:
-        rows = frame.select("kind", container="cuid", request=pl.coalesce(have))
-        tagged = rows.filter(asked & pl.col("container").is_not_null())
-        parts.append(tagged.select("container", "request").unique())
-        asked &= pl.col("cuid").is_null()
-    if "cuid" not in frame.columns or frame["cuid"].null_count():
-        who = [n for n in _WHO if n in frame.columns and frame[n].null_count() < len(frame)]
-        columns = {"kind", *who, *({"cuid"} & set(frame.columns))}
-        others = frame.select(*sorted(columns), request=pl.coalesce(have)).filter(asked)
-        named = normalise(others.select(*who, "request").unique())
-        parts.append(named.select("container", "request").drop_nulls())
+    tagged = frame.select("request", container="cuid" if "cuid" in frame.columns else pl.lit(None))
+    parts = [_distinct(tagged.cast(pl.String))]
+    if tagged["container"].null_count():
+        others = frame if "cuid" not in frame.columns else frame.filter(pl.col("cuid").is_null())
+        who = [n for n in _WHO if n in others.columns and others[n].null_count() < len(others)]
+        parts.append(_distinct(normalise(others.select(*who, "request").unique())))
     return pl.concat(parts).select(
         pl.col("container").cast(PAIRS["container"]), request_key(pl.col("request"))
     )
+
+
+def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
+    """The pairs of container and request, once each. Hashes are told apart sooner than texts."""
+    rows = rows.select("container", "request").drop_nulls()
+    either = rows.select(pl.col("container").hash(0) ^ pl.col("request").hash(1)).to_series()
+    return rows[either.arg_unique()]
 
 
 def _evidence(frames: list[pl.DataFrame]) -> pl.DataFrame:
