@@ -29,7 +29,7 @@ from cuidx.formats.documents import (
     table,
 )
 from cuidx.schema import KIND
-from cuidx.suffix import CUID_KEY
+from cuidx.suffix import CUID_KEY, OPENING
 from cuidx.times import LEADING
 
 _DEEPEST: Final = 3  # document in a document in a document: an export of a collector's record
@@ -81,6 +81,53 @@ def finish(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
             .otherwise("kind")
         )
     return frame
+
+
+def read_few(texts: list[str], reading: Reading) -> pl.DataFrame:
+    """`read` for the odd lines of a file of JSON records: blank and broken ones are most of them.
+
+    What it takes to read a line at all costs more than those are worth, block after block.
+    """
+    kind: list[str] = []
+    why: list[str | None] = []
+    rest: list[int] = []
+    for at, text in enumerate(texts):
+        said = None
+        if not text.strip(" \t\r"):
+            kind.append("blank")
+        elif text.startswith("{") and OPENING not in text and (said := _broken(text)) is not None:
+            kind.append("unreadable")
+        else:
+            kind.append("event")
+            rest.append(at)
+        why.append(said)
+    frame = pl.DataFrame(
+        {
+            "kind": kind,
+            "why": why,
+            "raw": [t if w else None for t, w in zip(texts, why, strict=True)],
+        },
+        schema={"kind": KIND, "why": pl.String(), "raw": pl.String()},
+    ).with_columns(suffixes=pl.lit(0, pl.Int64))
+    if not rest:
+        return frame
+    read_ = read(pl.Series("raw", [texts[at] for at in rest], dtype=pl.String), reading)
+    place = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(texts))
+    place = place.scatter(rest, range(len(rest)))
+    others = read_.drop(INNER).select(pl.all().gather(place))
+    return others.with_columns(
+        pl.coalesce(others[name], frame[name]) if name in others.columns else frame[name]
+        for name in frame.columns
+    )
+
+
+def _broken(text: str) -> str | None:
+    """Why this is no valid JSON; None if it is."""
+    try:
+        loads(text)
+    except NotJSONError as error:
+        return f"no valid JSON: {error}"
+    return None
 
 
 def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:

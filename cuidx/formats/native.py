@@ -151,7 +151,7 @@ class Cut(NamedTuple):
     """A block of lines, cut."""
 
     lines: int
-    frame: pl.DataFrame  # a row for each proven line: the roles, then line (from 0), instant, flags
+    frame: pl.DataFrame  # a row a line: the roles, then instant and flags; odd ones are null
     odd: list[tuple[int, int, int]]  # (line, start, end in bytes) of each line that is not proven
     asks: int  # rows whose message may tell what the document does not
     unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them

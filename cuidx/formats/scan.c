@@ -464,7 +464,7 @@ typedef struct {
     int64_t nulls[MOST_ROLES];
     uint8_t *bytes;             /* texts longer than a view holds; never more than the block has */
     int64_t used;
-    int64_t *line, *instant;    /* line from 0; time in nanoseconds */
+    int64_t *instant;           /* time in nanoseconds */
     uint8_t *instant_valid, *flags;
     int64_t instant_nulls;
 } Columns;
@@ -472,7 +472,7 @@ typedef struct {
 static void columns_free(Columns *c) {
     if (!c) return;
     for (int i = 0; i < c->roles; i++) { free(c->views[i]); free(c->valid[i]); }
-    free(c->bytes); free(c->line); free(c->instant); free(c->instant_valid); free(c->flags);
+    free(c->bytes); free(c->instant); free(c->instant_valid); free(c->flags);
     free(c);
 }
 
@@ -488,7 +488,6 @@ static Columns *columns_new(int roles, int64_t capacity, int64_t bytes) {
         ok &= !!(c->valid[i] = calloc(1, bits));
     }
     ok &= !!(c->bytes = malloc((size_t)bytes + 1));
-    ok &= !!(c->line = malloc(rows * sizeof(int64_t)));
     ok &= !!(c->instant = malloc(rows * sizeof(int64_t)));
     ok &= !!(c->instant_valid = calloc(1, bits));
     ok &= !!(c->flags = malloc(rows));
@@ -594,7 +593,18 @@ static int lacks(const Value *values, int32_t role) {
     return role < 0 || values[role].rank == NO_RANK;
 }
 
-enum { WRAPPED = 1, LINE = 2, SUFFIXED = 4 };  /* a row's flags */
+enum { WRAPPED = 1, LINE = 2, SUFFIXED = 4, ODD = 8 };  /* a row's flags */
+
+/* A row for a line that is not proven: nothing but the flag. */
+static void odd_row(Columns *c) {
+    for (int i = 0; i < c->roles; i++) {
+        memset(&c->views[i][c->rows], 0, sizeof(View));
+        c->nulls[i]++;
+    }
+    c->instant[c->rows] = 0;
+    c->instant_nulls++;
+    c->flags[c->rows++] = ODD;
+}
 
 /* Write the line's values as a row; 0 if one of them turns out to be "none" after all. */
 static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asks) {
@@ -642,7 +652,6 @@ static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asks) {
     int wrapped = (s->flags & WRAPS) || ((s->flags & STREAM) && (s->flags & LOG));
     int is_line = wrapped || (s->message_flags & IS_LINE);
     c->flags[r] = (uint8_t)((wrapped ? WRAPPED : 0) | (is_line ? LINE : 0) | (suffixed ? SUFFIXED : 0));
-    c->line[r] = s->line - 1;
     if (plan->message >= 0 && s->values[plan->message].rank != NO_RANK) {
         const Value *v = s->values;
         int none = lacks(v, plan->request) && lacks(v, plan->trace);
@@ -733,13 +742,13 @@ static int fill_array(struct ArrowArray *array, Shared *shared, int64_t length) 
     return 1;
 }
 
-/* A struct of the roles, then line, instant, flags. Owns COLUMNS from here on; 0: no memory. */
+/* A struct of the roles, then instant and flags, a row a line. Owns COLUMNS from here on; 0: no memory. */
 static int as_arrow(Columns *c, struct ArrowSchema *schema, struct ArrowArray *array) {
     Shared *shared = calloc(1, sizeof *shared);
     if (!shared) { columns_free(c); return 0; }
     shared->columns = c;
     shared->holders = 1;
-    int count = c->roles + 3;
+    int count = c->roles + 2;
     int ok = fill_schema(schema, "+s", "") && fill_array(array, shared, c->rows);
     if (ok) {
         schema->children = calloc((size_t)count, sizeof *schema->children);
@@ -754,7 +763,7 @@ static int as_arrow(Columns *c, struct ArrowSchema *schema, struct ArrowArray *a
         struct ArrowArray *a = calloc(1, sizeof *a);
         if (s) schema->children[schema->n_children++] = s;
         if (a) array->children[array->n_children++] = a;
-        ok = s && a && fill_schema(s, at < 0 ? "vu" : at < 2 ? "l" : "C", name) &&
+        ok = s && a && fill_schema(s, at < 0 ? "vu" : at < 1 ? "l" : "C", name) &&
              fill_array(a, shared, c->rows);
         if (!ok) break;
         Column *column = a->private_data;
@@ -768,9 +777,9 @@ static int as_arrow(Columns *c, struct ArrowSchema *schema, struct ArrowArray *a
             column->buffers[3] = column->sizes;
         } else {
             a->n_buffers = 2;
-            a->null_count = at == 1 ? c->instant_nulls : 0;
-            column->buffers[0] = at == 1 && c->instant_nulls ? c->instant_valid : NULL;
-            column->buffers[1] = at == 0 ? (void *)c->line : at == 1 ? (void *)c->instant : c->flags;
+            a->null_count = at ? 0 : c->instant_nulls;
+            column->buffers[0] = !at && c->instant_nulls ? c->instant_valid : NULL;
+            column->buffers[1] = at ? (void *)c->flags : (void *)c->instant;
         }
     }
     if (!ok) {
@@ -844,6 +853,7 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
         /* A string never crosses a newline, so a proven line ends where it was read to. */
         next = proven ? s->p + 1 : (const uint8_t *)memchr(begin, '\n', (size_t)(end - begin)) + 1;
         if (!proven) {
+            odd_row(columns);
             if (found->odds == room) {
                 room = room ? room * 2 : 64;
                 Odd *more = realloc(found->odd, (size_t)room * sizeof(Odd));

@@ -30,9 +30,8 @@ _ROUNDS: Final = 12
 _WRAPS, _STREAM, _LOG, _IS_LINE, _DOCUMENT, _PLACE, _CUID, _SVC, _ANY_TEXT = (
     1 << bit for bit in range(9)
 )
-_WRAPPED, _LINE, _SUFFIXED = 1, 2, 4
+_WRAPPED, _LINE, _SUFFIXED, _ODD = 1, 2, 4, 8
 _PLACES: Final = {"_index": "doc_index", "_id": "doc_id"}
-_FEW: Final = 200  # odd lines of a block up to which slices beat a gather
 
 
 class _Key(NamedTuple):
@@ -153,18 +152,17 @@ class Scanner:
             self._messages = True  # in this file messages tell what documents do not
             cut = native.cut(data, plan, messages=True)
         quick = self._frame(cut.frame, roles, cut.asks, reading)
-        quick = quick.with_columns(pl.col("line") + block.first_line)
+        last = block.first_line + cut.lines
+        quick = quick.with_columns(line=pl.int_range(block.first_line, last, eager=True))
         if not odd:
             return quick
         texts = [data[start:end].decode("utf-8", "replace") for _, start, end in odd]
-        slow = lines.read(pl.Series("raw", texts, dtype=pl.String), reading).drop(lines.INNER)
-        number = pl.Series("line", [line for line, _, _ in odd], dtype=pl.Int64)
-        return _in_order(quick, slow.with_columns(number + block.first_line))
+        return _put(quick, [line for line, _, _ in odd], lines.read_few(texts, reading))
 
     def _frame(
         self, cut: pl.DataFrame, roles: list[str], asks: int, reading: Reading
     ) -> pl.DataFrame:
-        cut.columns = [*roles, "line", "instant", "flags"]
+        cut.columns = [*roles, "instant", "flags"]
         needed = {"cuid", "svc", "request_id", "trace_id", *({"time", "level"} & reading.want)}
         empty = {role for role in roles if cut[role].null_count() == len(cut)} - needed
         if not asks and "message" not in reading.want:
@@ -174,7 +172,7 @@ class Scanner:
             suffixes=(pl.col("flags") & _SUFFIXED != 0).cast(pl.Int64),
             envelope=pl.col("flags") & _WRAPPED != 0,
             is_line=pl.col("flags") & _LINE != 0,
-            document=True,
+            document=pl.col("flags") & _ODD == 0,
             kind=pl.lit("event", KIND),
         )
         if "time" not in reading.want or not cut["instant"].count():
@@ -184,21 +182,15 @@ class Scanner:
         return frame.drop(*lines.INNER, "flags")
 
 
-def _in_order(quick: pl.DataFrame, slow: pl.DataFrame) -> pl.DataFrame:
-    """The rows of both in the order of their lines."""
-    schema = {**slow.schema, **quick.schema}
-
-    def same(frame: pl.DataFrame) -> pl.DataFrame:
-        missing = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in frame.columns]
-        return frame.with_columns(missing).select(list(schema))
-
-    quick, slow = same(quick), same(slow)
-    if len(slow) > _FEW:
-        return pl.concat([quick, slow]).sort("line")
-    parts: list[pl.DataFrame] = []
-    start = 0
-    # Slices are free; sorting thirty columns is not.
-    for row, place in enumerate(quick["line"].search_sorted(slow["line"]).to_list()):
-        parts += [quick.slice(start, place - start), slow.slice(row, 1)]
-        start = place
-    return pl.concat([*parts, quick.slice(start)])
+def _put(quick: pl.DataFrame, at: list[int], slow: pl.DataFrame) -> pl.DataFrame:
+    """QUICK with the rows AT, which hold nothing yet, from SLOW."""
+    columns = []
+    for name in slow.columns:
+        if slow[name].null_count() == len(slow):
+            continue
+        if name in quick.columns:
+            column = quick[name].clone()  # scatter writes into the series that it is called on
+        else:
+            column = pl.Series(name, [None], dtype=slow[name].dtype).new_from_index(0, len(quick))
+        columns.append(column.scatter(at, slow[name]))
+    return quick.with_columns(columns)
