@@ -1,6 +1,22 @@
-"""Hypothesis for all tests: no deadlines, because other work may keep the machine busy."""
+"""Hypothesis for all tests, and what they found out in figures, shown at the end."""
+
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+# No deadlines, because other work may keep the machine busy.
 settings.register_profile("cuidx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cuidx")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Lines that a test printed with `figure: ` before them: what it counted or measured."""
+    reports = [r for how in ("passed", "failed") for r in terminalreporter.stats.get(how, [])]
+    said = sorted(
+        line for report in reports for line in report.capstdout.splitlines()
+        if line.startswith("figure: ")
+    )  # fmt: skip
+    if said:
+        terminalreporter.section("figures")
+        for line in said:
+            terminalreporter.line(line.removeprefix("figure: "))

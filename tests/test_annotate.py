@@ -195,7 +195,7 @@ def counted(rows: pl.DataFrame, names: dict[str, str]) -> Counter[str]:
 
 def test_on_the_capture_every_mention_is_answered_as_the_truth_has_it() -> None:
     counts = counted(cuidx.open_case(DEV / "export.jsonl").annotate(), {})
-    print("CUID identity:", dict(counts))
+    print("figure: mentions, CUID identity:", dict(counts))
     assert counts == {"right, by time": 2147, "right, by request": 1, "nobody's: unknown": 6}
 
 
@@ -210,7 +210,7 @@ def test_and_so_it_is_without_cuids(tmp_path: Path) -> None:
         for name in {m["container"] for row in rows["mentions"] for m in row if m["container"]}
     }
     counts = counted(rows, names)
-    print("Kubernetes identity, pods.json, events.json:", dict(counts))
+    print("figure: mentions, Pod objects and events alone:", dict(counts))
     assert counts == {"right, by time": 2147, "right, by request": 1, "nobody's: unknown": 6}
 
 
@@ -252,7 +252,7 @@ def test_a_late_line_is_about_the_holder_that_took_part_in_its_request(tmp_path:
             assert (mention["by"], mention["container"]) == ("time", clock["container"])
         else:
             assert (mention["by"], mention["container"]) == ("request", f"caller-{n}")
-    print(f"late lines: {dict(found)}; {right_by_clock} of 51 by time alone")
+    print(f"figure: late lines: {dict(found)}; {right_by_clock} of 51 by time alone")
     assert found == {"by request": 44, "by time": 7}
     assert right_by_clock == 0
 
@@ -552,7 +552,7 @@ def test_the_stream_of_the_capture_contradicts_no_truth(leases: tuple[str, ...])
         cuidx.open_case(DEV / "export.jsonl").annotate().drop("mentions", "source")
     )
     counts = counted(rows, {})
-    print("as a stream:", dict(counts))
+    print("figure: mentions, as a stream, other sources:", len(leases), dict(counts))
     # A stream can't know that a holder went before anyone else is seen: that is said by `by`.
     right = sum(count for what, count in counts.items() if what.startswith("right"))
     assert counts["WRONG"] <= (0 if leases else 6)

@@ -67,7 +67,7 @@ def test_the_figures(shape: str) -> None:
         count.tagged, len(table),
         sum(row["errors"] for row in table), sum(row["requests"] for row in table),
     )  # fmt: skip
-    print(f"{shape}: {found}")
+    print(f"figure: {shape}: {found}")
     assert found == FIGURES[shape]
     assert sum(row["lines"] for row in table) == TRUTH["totals"]["lines"] == 1679
     assert count.untagged == count.events - count.tagged
@@ -95,7 +95,7 @@ def test_first_and_last_are_true_within_a_fifth_of_a_second(shape: str, worst: f
         for cuid, row in rows(shape).items()
         for mine, true in (("first_seen", "first_line_at"), ("last_seen", "last_line_at"))
     )
-    print(f"{shape}: first and last are at most {found} s from the truth")
+    print(f"figure: {shape}: first and last are at most {found} s from the truth")
     assert found <= SLACK
     assert found == pytest.approx(worst, abs=1e-6)
 
@@ -130,7 +130,7 @@ def test_holders_of_each_address_follow_each_other_as_they_did(shape: str) -> No
     }
     assert {address.kind for address in book.values()} == {"reused"}
     followed = sum(len(address.leases) - 1 for address in book.values())
-    print(f"{shape}: {len(book)} addresses passed on {followed} times")
+    print(f"figure: {shape}: {len(book)} addresses passed on {followed} times")
     assert followed == TRUTH["totals"]["reassignments"] == 19
 
 
@@ -166,7 +166,7 @@ def test_the_shapes_agree_but_for_what_only_some_of_them_tell() -> None:
 def test_levels_are_the_true_ones(shape: str) -> None:
     events = case_of(shape).events.collect()
     levels = dict(events["level"].cast(pl.String).fill_null("NONE").value_counts().iter_rows())
-    print(f"{shape}: {levels}")
+    print(f"figure: {shape}: {levels}")
     assert levels == TRUTH["totals"]["levels"]
     assert levels["ERROR"] == 106
 
@@ -198,7 +198,7 @@ def test_request_ids_are_as_many_as_were_sent(shape: str) -> None:
 def test_one_file_may_hold_several_containers_in_turn() -> None:
     # db-0 keeps its volume: three Pods wrote one after another into one file.
     db = {c: row["lines"] for c, row in lifetimes_of(DEV / "raw/db-0/app.log").items()}
-    print(f"raw/db-0/app.log: {db}")
+    print(f"figure: raw/db-0/app.log: {db}")
     assert db == {c: one["lines_total"] for c, one in INSTANCES.items() if one["pod"] == "db-0"}
     assert len(db) == 3
 
@@ -208,7 +208,7 @@ def test_long_lines_come_out_whole_from_their_pieces() -> None:
         shape: sorted(case_of(shape).events.collect()["message"].str.len_bytes())[-2:]
         for shape in ("raw", "cri", "cri_tagged", "export.jsonl")
     }
-    print(f"longest messages: {longest}")
+    print(f"figure: longest messages: {longest}")
     assert min(longest["raw"]) > 16_384
     assert all(lengths == longest["raw"] for lengths in longest.values())
     assert TRUTH["totals"]["lines_over_16KiB"] == 2
@@ -266,7 +266,7 @@ def test_start_and_stop_records_beside_the_mirror_files_bound_the_lifetimes(tmp_
     case = cuidx.open_case(DEV / "raw", path)
     table = {row["container"]: row for row in rows_of(case.lifetimes())}
     stopped = sum(one["stopped"] is not None for one in INSTANCES.values())
-    print(f"{len(records)} lifecycle records, {stopped} stopped")
+    print(f"figure: {len(records)} lifecycle records, {stopped} stopped")
     assert (case.accounting.evidence, case.accounting.events, stopped) == (45, 1679, 20)
     for cuid, row in table.items():
         true = INSTANCES[cuid]

@@ -52,7 +52,7 @@ def test_no_mention_is_resolved_to_a_container_that_the_truth_contradicts(path: 
             counts["right" if answer["container"] == true else "wrong"] += 1
         else:
             counts["unknown, rightly" if true is None else "missed"] += 1
-    print(path.name, dict(counts))
+    print("figure: resolve,", path.name, dict(counts))
     assert counts["wrong"] == 0
     assert counts["missed"] == 0
     assert counts == {"right": 2147, "unknown, rightly": 7}

@@ -85,7 +85,7 @@ def test_who_called_whom_is_what_the_truth_says_of_the_addresses_in_the_lines() 
             break
         else:
             counts["says nothing"] += 1
-    print(dict(counts))
+    print("figure: callers and callees:", dict(counts))
     assert counts["wrong"] == 0
     assert counts["right"] > 800
 

@@ -67,9 +67,7 @@ class Load:
 
 
 @pytest.mark.parametrize("style", ["append", "merge"])
-def test_random_kills_under_load_with_rotation(
-    lab: Lab, style: str, full: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_random_kills_under_load_with_rotation(lab: Lab, style: str, full: bool) -> None:
     kills = 200 if full else 20
     chance = random.Random(SEED + 1)
     done = 0
@@ -87,9 +85,8 @@ def test_random_kills_under_load_with_rotation(
         if path.is_file()
     }
     outputs = lab.outputs()
-    with capsys.disabled():
-        size = sum(map(len, sources.values()))
-        print(f"\n[{done} kills, {len(sources)} files, {size / 1e6:.0f} MB, {style}]", end=" ")
+    size = sum(map(len, sources.values()))
+    print(f"figure: {done} kills, {len(sources)} files, {size / 1e6:.0f} MB, {style}")
     assert sorted(outputs) == sorted(sources)
     for name, data in sources.items():
         assert outputs[name] == suffixed(data), name

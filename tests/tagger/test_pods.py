@@ -226,9 +226,7 @@ def answer(*words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_addresses_used_again_are_told_apart(
-    podman: Podman, full: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_addresses_used_again_are_told_apart(podman: Podman, full: bool) -> None:
     podman("build", "--build-arg", "BASE=localhost/base:latest", "-t", "cuidx-tag", str(ROOT))
     # Two at a time on two addresses; each address goes to the other service, and sometimes not.
     services = itertools.cycle(["pay", "mail", "mail", "pay", "pay"])
@@ -253,10 +251,8 @@ def test_addresses_used_again_are_told_apart(
     timeline_agrees(answer("timeline", *sources), pods)
     reuse_agrees(answer("reuse", *sources), pods)
     asked = resolve_agrees(sources, pods)
-    with capsys.disabled():
-        lines = sum(len(pod.lines) for pod in pods)
-        print(f"\n[{len(pods)} Pods on {len(addresses)} addresses, {lines} lines, {asked} times]",
-              end=" ")  # fmt: skip
+    lines = sum(len(pod.lines) for pod in pods)
+    print(f"figure: {len(pods)} Pods on {len(addresses)} addresses, {lines} lines, {asked} times")
 
 
 def same_lines_same_order_one_suffix_each(pod: Pod, starts: int) -> None:

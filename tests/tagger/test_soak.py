@@ -27,9 +27,7 @@ def descriptors(pid: int) -> int:
 
 
 @pytest.mark.parametrize("to", ["mirror", "slow reader"])
-def test_memory_and_descriptors_stay_flat(
-    lab: Lab, to: str, full: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_memory_and_descriptors_stay_flat(lab: Lab, to: str, full: bool) -> None:
     turns = 1500 if full else 150
     reader = None
     if to == "mirror":
@@ -67,12 +65,10 @@ def test_memory_and_descriptors_stay_flat(
             most = (max(most[0], now[0]), max(most[1], now[1]))
     # Files that nobody writes to any more are given back after some seconds.
     until(lambda: descriptors(process.pid) < 120, process, seconds=30)
-    with capsys.disabled():
-        print(
-            f"\n[{turns} Pods, {to}: {first[0]} KiB and {first[1]} descriptors in the first third, "
-            f"{most[0]} and {most[1]} at most]",
-            end=" ",
-        )
+    print(
+        f"figure: {turns} Pods, {to}: {first[0]} KiB and {first[1]} descriptors in the first "
+        f"third, {most[0]} and {most[1]} at most"
+    )
     assert most[0] < first[0] + 2048
     assert most[1] < first[1] * 1.5 + 100
     lab.stop(process)
