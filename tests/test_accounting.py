@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from stories import FIXTURES, ROOT, conserved, folder, reading
 
 import cuidx
+from cuidx.analyses.accounting import Accounting
 from cuidx.formats import BY_NAME, FORMATS
 
 # Formats whose records are lines: all of the first set. One that is not has its own count.
@@ -22,6 +23,16 @@ def lines_in(data: bytes) -> int:
     """How many lines a file has: what follows the last newline is one if it is not empty."""
     parts = data.split(b"\n")
     return len(parts) - (parts[-1] == b"")
+
+
+def assert_lines(count: Accounting, files: list[bytes]) -> None:
+    """A line is a record; in formats of whole documents, what is not blank gives at least one."""
+    for source, raw in zip(count.sources, files, strict=True):
+        data = raw.removeprefix(b"\xef\xbb\xbf")
+        if source.format in LINE_FORMATS:
+            assert source.records == lines_in(data)
+        else:
+            assert source.records >= bool(data.strip())
 
 
 def data_of(path: Path) -> bytes:
@@ -105,7 +116,7 @@ def test_garbage_is_accounted_for_or_is_no_text(
         conserved(count.as_json())
         if case.problems:  # it began like a packed file, and is none: said, with exit code 3
             return
-        assert count.records == lines_in(data.removeprefix(b"\xef\xbb\xbf"))
+        assert_lines(count, [data])
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -125,7 +136,7 @@ def test_garbage_after_real_lines_of_a_format_is_accounted_for(
             assert "no text" in str(error)
             return
         conserved(count.as_json())
-        assert count.records == lines_in(start + data)
+        assert_lines(count, [start + data])
         assert case.events.collect().height == count.events
         # Identity none is no container; everything else is.
         events = case.events.collect()
@@ -146,7 +157,7 @@ def test_garbage_in_several_files_is_accounted_for(parts: list[bytes]) -> None:
         left = {one.path for one in case.opened if one.left_out is not None}
         read = [parts[int(Path(source.path).stem)] for source in count.sources]
         assert len(read) + len(left) == len(parts)
-        assert count.records == sum(lines_in(data.removeprefix(b"\xef\xbb\xbf")) for data in read)
+        assert_lines(count, read)
 
 
 def test_a_file_that_is_left_out_does_not_shift_the_others(tmp_path: Path) -> None:

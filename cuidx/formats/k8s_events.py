@@ -43,5 +43,10 @@ SAMPLES: Final = (
 
 
 def sniff(sample: Sample) -> float:
-    """1 where the file begins as an object of the API, with something an Event is about."""
-    return float('"involvedObject"' in begins(sample))
+    """1 where the file begins as an object of the API, with something an Event is about.
+
+    Less where a Pod comes first.
+    """
+    text = begins(sample)
+    event = text.find('"involvedObject"')
+    return 0.0 if event < 0 else 0.9 if -1 < text.find('"podIP"') < event else 1.0
