@@ -22,6 +22,7 @@ from cuidx.analyses.trace import HOPS
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
+from cuidx.case.rows import as_given
 from cuidx.case.split import write_files
 from cuidx.case.steps import compare_searches
 from cuidx.case.story import Story
@@ -30,7 +31,7 @@ from cuidx.case.trace import trace_calls
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Options, Records
-from cuidx.schema import EVENTS, ROLES, conform
+from cuidx.schema import EVENTS, ROLES
 from cuidx.sources.paths import STDIN, Source
 
 # Annotated events take many times the room of their lines.
@@ -64,23 +65,7 @@ class Case:
         Raises:
             SchemaMismatchError: a column of EVENTS has another type.
         """
-        rows = frame.lazy().collect()
-        known = {
-            name: dtype
-            for name, dtype in EVENTS.items()
-            if name in rows.columns and name in ("time", "restart", "line")
-        }
-        if isinstance(rows.schema.get("time"), pl.Datetime):
-            rows = rows.with_columns(pl.col("time").cast(pl.Datetime("ns", "UTC"))
-                                     if rows.schema["time"].time_zone  # type: ignore[attr-defined]
-                                     else pl.col("time").cast(pl.Datetime("ns"))
-                                     .dt.replace_time_zone("UTC"))  # fmt: skip
-        conform(
-            rows.lazy().select([name for name in known if name != "time"]),
-            pl.Schema({name: dtype for name, dtype in known.items() if name != "time"}),
-            who="Case.from_frame",
-        )
-        return cls(Records([Source("frame")], Options(), frame=rows), **options)
+        return cls(Records([Source("frame")], Options(), frame=as_given(frame)), **options)
 
     @property
     def reject(self) -> Callable[[str, pl.DataFrame], None] | None:

@@ -16,6 +16,26 @@ WHO_AND_WHEN: Final = frozenset(ROLES) - {
 }  # fmt: skip
 
 
+def as_given(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """The caller's own rows, with `time` in ns and UTC where it is a time.
+
+    Raises:
+        SchemaMismatchError: `restart` or `line` has another type than in EVENTS.
+    """
+    rows = frame.lazy().collect()
+    time = rows.schema.get("time")
+    if isinstance(time, pl.Datetime):
+        at = pl.col("time").cast(pl.Datetime("ns", "UTC" if time.time_zone else None))
+        rows = rows.with_columns(at if time.time_zone else at.dt.replace_time_zone("UTC"))
+    numbers = {
+        name: dtype
+        for name, dtype in EVENTS.items()
+        if name in ("restart", "line") and name in rows.columns
+    }
+    conform(rows.lazy().select(list(numbers)), pl.Schema(numbers), who="Case.from_frame")
+    return rows
+
+
 def as_events(frame: pl.DataFrame, path: str) -> pl.LazyFrame:
     """Enriched records of the source PATH as EVENTS; same rows and order."""
     typed = frame.lazy().with_columns(
