@@ -124,7 +124,7 @@ def test_addresses_are_the_true_ones_where_they_are_told(shape: str) -> None:
 
 @pytest.mark.parametrize("shape", EXPORTS)
 def test_holders_of_each_address_follow_each_other_as_they_did(shape: str) -> None:
-    book = {address.ip: address for address in case_of(shape)._book[1]}
+    book = {address.ip: address for address in case_of(shape)._story.book[1]}
     assert {ip: [lease.holder for lease in address.leases] for ip, address in book.items()} == {
         ip: [one["cuid"] for one in holders] for ip, holders in TRUTH["ips"].items()
     }
