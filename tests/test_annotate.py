@@ -344,7 +344,7 @@ def test_annotate_keeps_count_and_order_however_it_is_cut(
         )
         with reading(block=block):
             other = cuidx.open_case(there / "a.jsonl")
-            other._records.block = block
+            other._story.records.block = block
             parts = pl.concat([ANNOTATED.to_frame(), *other.annotated()])
         assert rows_of(parts) == rows_of(rows)
         for row in rows.to_dicts():

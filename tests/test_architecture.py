@@ -21,6 +21,11 @@ RANKS = (
     *("errors", "suffix", "tagger", "schema", "times", "sources", "formats", "enrich", "load"),
     *("follow", "analyses", "present", "case", "cli"),
 )
+# The same inside `case`: what questions stand on, the questions, the Case that has them, opening one.
+CASE_RANKS = (
+    ("rows",), ("story",), ("filters", "told"), ("findings", "flow", "split", "steps", "trace"),
+    ("case",), ("config",), ("opening",), ("__init__",),
+)  # fmt: skip
 FACADE = {"__init__.py", "__main__.py"}  # of the package itself: they lead to `case` and `cli`
 MODULES = sorted(path for path in ROOT.rglob("*.py") if str(path.relative_to(ROOT)) not in FACADE)
 # Where a command and the Case method that answers it have different names.
@@ -75,6 +80,15 @@ def test_nothing_imports_upwards(path: Path) -> None:
     reached = {other for module in imported(path) if (other := layer_of(module)) is not None}
     above = [other for other in sorted(reached) if RANKS.index(other) > RANKS.index(layer)]
     assert above == [], f"{layer} stands below {above}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "case").glob("*.py")), ids=name_of)
+def test_nothing_in_case_imports_upwards_and_no_question_another(path: Path) -> None:
+    rank = {name: at for at, names in enumerate(CASE_RANKS) for name in names}
+    reached = {module for module in imported(path) if layer_of(module) == "case"}
+    above = [module for module in sorted(reached)
+             if rank[module.rpartition(".")[2]] >= rank[path.stem]]  # fmt: skip
+    assert above == [], f"{path.stem} does not stand above {above}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tagger").rglob("*.py")), ids=name_of)

@@ -124,7 +124,7 @@ def test_addresses_are_the_true_ones_where_they_are_told(shape: str) -> None:
 
 @pytest.mark.parametrize("shape", EXPORTS)
 def test_holders_of_each_address_follow_each_other_as_they_did(shape: str) -> None:
-    book = {address.ip: address for address in case_of(shape)._book[1]}
+    book = {address.ip: address for address in case_of(shape)._story.book[1]}
     assert {ip: [lease.holder for lease in address.leases] for ip, address in book.items()} == {
         ip: [one["cuid"] for one in holders] for ip, holders in TRUTH["ips"].items()
     }
@@ -277,7 +277,7 @@ def test_start_and_stop_records_beside_the_mirror_files_bound_the_lifetimes(tmp_
             assert (mine is None) == (when is None)
             assert mine is None or seconds_between(mine, when) == 0
         assert (row["end"] == "stopped") == (true["stopped"] is not None)
-    assert {lease.holder: a.ip for a in case._book[1] for lease in a.leases} == {
+    assert {lease.holder: a.ip for a in case._story.book[1] for lease in a.leases} == {
         cuid: one["ip"] for cuid, one in INSTANCES.items()
     }
 
@@ -314,7 +314,9 @@ def test_figure_5_s_reused_addresses() -> None:
     assert {cuid: row["end"] for cuid, row in table.items() if row["end"] != "unknown"} == {
         "643B": "replaced", "2F52": "replaced"
     }  # fmt: skip
-    book = {a.ip: [(x.holder, x.change) for x in a.leases] for a in cuidx.open_case(path)._book[1]}
+    book = {
+        a.ip: [(x.holder, x.change) for x in a.leases] for a in cuidx.open_case(path)._story.book[1]
+    }
     assert book["10.10.1.2"] == [("643B", "first"), ("CD85", "recycled")]
     assert book["10.10.11.2"] == [("2F52", "first"), ("4A23", "recycled")]
 

@@ -55,7 +55,7 @@ def read_sample(name: str, sample: Example, source: str | Path) -> dict[str, Any
     case = cuidx.open_case(source)
     # Evidence makes no event: it is looked at as a record.
     evidence = sample.reads.get("kind") == "evidence"
-    row = rows_of(next(case._enriched(frozenset(ROLES))) if evidence else case.events)[0]
+    row = rows_of(next(case._story.enriched(frozenset(ROLES))) if evidence else case.events)[0]
     assert case.opened[0].format == name
     assert case.accounting.records in (1, 3)
     parsed = (

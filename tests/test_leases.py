@@ -44,7 +44,7 @@ def opened(tmp_path: Path) -> Any:
 
 
 def book(case: Case) -> dict[str, Address]:
-    return {address.ip: address for address in case._book[1]}
+    return {address.ip: address for address in case._story.book[1]}
 
 
 def told(address: Address) -> list[tuple[str, str]]:

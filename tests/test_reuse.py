@@ -39,7 +39,7 @@ def test_holders_of_each_address_are_those_of_the_truth_in_their_order(path: Pat
 @pytest.mark.parametrize("path", EXPORTS)
 def test_no_mention_is_resolved_to_a_container_that_the_truth_contradicts(path: Path) -> None:
     case = cuidx.open_case(path)
-    addresses = case._book[1]
+    addresses = case._story.book[1]
     counts: Counter[str] = Counter()
     for line in (DEV / "truth_mentions.jsonl").read_text().splitlines():
         mention = json.loads(line)

@@ -1,0 +1,285 @@
+"""The questions one can ask of a case; each is answered by a module of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, BinaryIO, Final, cast
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from cuidx.analyses.accounting import Accounting
+from cuidx.analyses.annotate import ANNOTATED, annotate
+from cuidx.analyses.lifetimes import lifetimes
+from cuidx.analyses.resolve import resolve
+from cuidx.analyses.reuse import reuse
+from cuidx.analyses.split import By
+from cuidx.analyses.steps import Steps
+from cuidx.analyses.trace import HOPS
+from cuidx.case.filters import Filters
+from cuidx.case.findings import findings
+from cuidx.case.flow import Flow
+from cuidx.case.rows import as_given
+from cuidx.case.split import write_files
+from cuidx.case.steps import compare_searches
+from cuidx.case.story import Story
+from cuidx.case.told import Told, warnings
+from cuidx.case.trace import trace_calls
+from cuidx.enrich.identity import address
+from cuidx.errors import SourceError, UsageError
+from cuidx.load import Opened, Options, Records
+from cuidx.schema import EVENTS, ROLES
+from cuidx.sources.paths import STDIN, Source
+
+# Annotated events take many times the room of their lines.
+_SMALL: Final = 4 << 20
+Where = Sequence[tuple[str, str]] | Mapping[str, str]
+
+
+class Case:
+    """Sources read as one story. Answers are computed when asked for, and kept."""
+
+    def __init__(
+        self,
+        records: Records,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        where: Where = (),
+        now: str | None = None,
+        lease_sources: frozenset[str] = frozenset(),
+        zone_said: bool = False,
+    ) -> None:
+        self._story = Story(records, lease_sources=lease_sources, zone_said=zone_said)
+        self._filters = Filters(self._story, since, until, pairs(where), now)
+        self._flow: Flow | None = None  # standard input, once it is followed
+        self.config: str | None = None  # the TOML file that was read
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame | pl.LazyFrame, **options: Any) -> Case:
+        """A case of the caller's own rows: columns named as in EVENTS, or as logs name them.
+
+        Raises:
+            SchemaMismatchError: a column of EVENTS has another type.
+        """
+        return cls(Records([Source("frame")], Options(), frame=as_given(frame)), **options)
+
+    @property
+    def reject(self) -> Callable[[str, pl.DataFrame], None] | None:
+        """What is called with a source's path and its records (line, why, raw) not readable."""
+        return self._story.reject
+
+    @reject.setter
+    def reject(self, take: Callable[[str, pl.DataFrame], None] | None) -> None:
+        self._story.reject = take
+
+    # -- the sources -----------------------------------------------------------------------
+
+    @property
+    def _told(self) -> Told:
+        return self._story if self._flow is None else self._flow
+
+    @property
+    def accounting(self) -> Accounting:
+        """Where every record went, before any filter; of all sources and of each."""
+        return self._told.accounting
+
+    @property
+    def opened(self) -> list[Opened]:
+        """What was found out about each source: format, compression, whether it was left out."""
+        return self._told.opened
+
+    @property
+    def problems(self) -> list[SourceError]:
+        """Sources that were cut off; what could be read of them is in the answers."""
+        return self._told.problems
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the answers should know, sorted."""
+        return warnings(self._told)
+
+    @property
+    def services(self) -> dict[str, str]:
+        """The service of each holder that is known by one."""
+        return self._told.services
+
+    # -- the events ------------------------------------------------------------------------
+
+    @property
+    def events(self) -> pl.LazyFrame:
+        """The events (columns of EVENTS) that the filters leave, in the order of sources and lines.
+
+        Read anew each time it is collected, in bounded memory.
+        """
+        _ = self._story.book  # so that what is wrong with the sources is said here
+        return register_io_source(partial(_scan, self._filters), schema=EVENTS)
+
+    def annotate(self) -> pl.DataFrame:
+        """Every event with each mentioned IP resolved: `analyses.annotate.ANNOTATED`."""
+        return pl.concat([ANNOTATED.to_frame(), *self.annotated()])
+
+    def annotated(self) -> Iterator[pl.DataFrame]:
+        """The rows of `annotate`, block by block: memory does not grow with them.
+
+        Standard input alone is read once, and answered as it comes.
+        """
+        story = self._story
+        if {one.path for one in story.records.sources} - story.lease_sources == {STDIN}:
+            yield from self._follow(cast("BinaryIO", sys.stdin.buffer))
+            return
+        story.records.block = _SMALL
+        ties, timetable = story.ties, story.timetable
+        for place, rows in self._filters.blocks(frozenset(ROLES)):
+            yield annotate(rows, timetable, ties, place)
+
+    def _follow(self, stream: BinaryIO) -> Iterator[pl.DataFrame]:
+        self._flow = Flow(stream, self._story, self._filters)
+        yield from self._flow.annotated()
+
+    # -- the questions ---------------------------------------------------------------------
+
+    def lifetimes(self) -> pl.DataFrame:
+        """One row for each container: `analyses.lifetimes.LIFETIMES`."""
+        self._story.count_requests()
+        summary, found = self._story.book
+        return lifetimes(summary, found, self._filters.shown())
+
+    def reuse(self) -> pl.DataFrame:
+        """One row for each own IP with its holders in order: `analyses.reuse.REUSE`."""
+        summary, found = self._story.book
+        shown = self._filters.shown()
+        if shown is None:
+            return reuse(found, summary, self._story.clock)
+        return reuse(found, shown, self._story.clock, set(shown.groups["ip"].drop_nulls()))
+
+    def resolve(self, ip: str, at: str | None = None) -> pl.DataFrame:
+        """Who held IP at AT (as for `--since`), or all its holders: `analyses.resolve.ANSWERS`.
+
+        Raises:
+            UsageError: IP is no address, or AT no time.
+        """
+        asked = address(ip)
+        if asked is None:
+            raise UsageError(f"{ip!r} is no IP address", do="for example 10.10.11.2 or fe80::1")
+        _, found = self._story.book
+        when = None if at is None else self._filters.point(at)
+        return resolve(found, asked, when, self._story.clock)
+
+    def steps(
+        self,
+        alert: Sequence[str] | str = (),
+        alert_level: str | None = None,
+        search: str = "own",
+        window: str = "5m",
+    ) -> pl.DataFrame:
+        """One row for each alert, what searches by its address and by its container bring up.
+
+        The options are those of `compare_searches`, the columns `analyses.steps.ALERTS`.
+        """
+        return self.compare_searches(alert, alert_level, search, window).alerts
+
+    def compare_searches(
+        self,
+        alert: Sequence[str] | str = (),
+        alert_level: str | None = None,
+        search: str = "own",
+        window: str = "5m",
+    ) -> Steps:
+        """What `steps` gives, with the totals and with whose lines the searches return.
+
+        ALERT names events as `SOURCE:LINE[:INDEX]`; ALERT_LEVEL means those of that level and
+        above. The case's filters choose among them, or among all events where neither is given;
+        without any choice alerts are events of level ERROR and above. SEARCH is `own` (a filter on
+        the address column) or `any` (a full-text search), WINDOW a length of time before and after.
+
+        Raises:
+            UsageError: an ALERT that is no event, or words that mean nothing.
+        """
+        return compare_searches(self._story, self._filters, alert, alert_level, search, window)
+
+    def trace(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
+        """The hops of one request, or of all requests through a container: `analyses.trace.HOPS`.
+
+        REQUEST is a request id in any case, with or without dashes; CONTAINER may be the beginning
+        of a name. Nothing that fits is an empty table.
+
+        Raises:
+            UsageError: both or none are given, or several containers begin so.
+        """
+        return self.trace_calls(request, container).select(list(HOPS))
+
+    def trace_calls(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
+        """`trace` with each line's level and its caller's port: `analyses.trace.TRACED`."""
+        return trace_calls(self._story, self._filters, request, container)
+
+    def findings(self) -> pl.DataFrame:
+        """What is odd in the evidence, with its lines: `analyses.findings.FINDINGS`."""
+        return findings(self._story, self._filters)
+
+    def split(
+        self, output: str | os.PathLike[str], *, by: By = "container", force: bool = False
+    ) -> pl.DataFrame:
+        """Write the input lines, byte for byte, to files in OUTPUT: `analyses.split.FILES`.
+
+        One file for each container, service or lease (BY), in the order of their first lines;
+        `_untagged.log` has all lines that belong to none. With filters, only the lines of events
+        that fit them are written. FORCE writes into a folder that is not empty.
+
+        Raises:
+            UsageError: OUTPUT can't be that folder.
+        """
+        return write_files(self._story, self._filters, output, by, force=force)
+
+    # -- for those who ask -----------------------------------------------------------------
+
+    def find_container(self, start: str) -> str:
+        """The container called START, or the only one whose name begins so; START if none does.
+
+        Raises:
+            UsageError: several begin so; they are named.
+        """
+        return self._story.find_container(start)
+
+    def misfit(self) -> str:
+        """The filters that no event fits, as typed: each that alone leaves none, else all."""
+        return self._filters.misfit()
+
+    def __repr__(self) -> str:
+        paths = ", ".join(source.path for source in self._story.records.sources)
+        return f"<cuidx.Case of {paths}>"
+
+    def _repr_html_(self) -> str:
+        table = self.lifetimes()
+        events = self.accounting.events
+        return f"<p>{events:,} events of {len(table):,} containers</p>{table._repr_html_()}"
+
+
+def _scan(
+    filters: Filters,
+    with_columns: list[str] | None,
+    predicate: pl.Expr | None,
+    n_rows: int | None,
+    batch_size: int | None,
+) -> Iterator[pl.DataFrame]:
+    """The events that FILTERS leave, as polars asks a source for them."""
+    del batch_size
+    left = n_rows
+    for _, block in filters.blocks(frozenset(ROLES)):
+        rows = block if predicate is None else block.filter(predicate)
+        if with_columns is not None:
+            rows = rows.select(with_columns)
+        if left is not None:
+            rows = rows.head(left)
+            left -= len(rows)
+        yield rows
+        if left == 0:
+            return
+
+
+def pairs(said: Where) -> list[tuple[str, str]]:
+    """Names and values that were given one by one or as a mapping."""
+    return list(said.items()) if isinstance(said, Mapping) else list(said)

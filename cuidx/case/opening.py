@@ -1,0 +1,75 @@
+"""Opening a case: sources, options, and what a cuidx.toml says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cuidx.case.case import Case, Where, pairs
+from cuidx.case.config import config_beside, read_config, short
+from cuidx.load import Options, Records
+from cuidx.sources.paths import expand
+
+
+def open_case(
+    *sources: str | os.PathLike[str],
+    leases: Sequence[str | os.PathLike[str]] = (),
+    since: str | None = None,
+    until: str | None = None,
+    where: Where = (),
+    field: Sequence[tuple[str, str]] | Mapping[str, str] = (),
+    pattern: Sequence[str] | str = (),
+    config: str | os.PathLike[str] | None = None,
+    input_format: str | None = None,
+    tz: str | None = None,
+    now: str | None = None,
+    exact: bool = False,
+    progress: Callable[[str, int], None] | None = None,
+) -> Case:
+    """A case of SOURCES: files, folders, globs, `-`. Nothing is read before the first question.
+
+    The options are the command line's (INTERFACE, section 2): LEASES are sources read only for who
+    had which address when, SINCE and UNTIL times or words (`-15m`), WHERE columns and values, FIELD
+    roles and paths, PATTERN regular expressions with roles as group names. CONFIG is a TOML file;
+    without it `cuidx.toml` beside the sources, or above them, is taken.
+
+    Raises:
+        UsageError: an option that can't work.
+        SourceError: a source that isn't there.
+    """
+    shown = {source.path for source in expand(sources)}
+    found = expand([*sources, *leases])
+    path = Path(config) if config is not None else config_beside(found)
+    said = read_config(path) if path is not None else {}
+    patterns = [*said.get("pattern", []), *([pattern] if isinstance(pattern, str) else pattern)]
+    fields = [*said.get("field", {}).items(), *pairs(field)]
+    options = Options(
+        input_format=input_format or said.get("input_format"),
+        fields=tuple(reversed(fields)),  # of two for one role the one said last comes first
+        patterns=tuple(patterns),
+        tz=tz or said.get("tz") or "UTC",
+        exact=exact,
+    )
+    records = Records(found, options)
+    if progress is not None:
+        records.progress = progress
+    case = Case(
+        records,
+        since=since,
+        until=until,
+        where=where,
+        now=now,
+        lease_sources=frozenset(source.path for source in found) - shown,
+        zone_said=tz is not None or "tz" in said,
+    )
+    case.config = None if path is None else short(path)
+    return case
+
+
+def load(*sources: str | os.PathLike[str], **options: Any) -> pl.LazyFrame:
+    """The events of SOURCES; the options are those of `open_case`. Columns as `schema.EVENTS`."""
+    return open_case(*sources, **options).events

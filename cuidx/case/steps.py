@@ -1,0 +1,122 @@
+"""What steps needs: all events, those that are alerts, and what a search looks through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import polars as pl
+
+from cuidx import times
+from cuidx.analyses.alerts import Place, places
+from cuidx.analyses.steps import EVENTS, FOUND, Steps, steps
+from cuidx.case.filters import Filters
+from cuidx.case.rows import as_events
+from cuidx.case.story import Story
+from cuidx.enrich.identity import level_of, request_text
+from cuidx.enrich.mentions import mentions
+from cuidx.errors import UsageError
+from cuidx.schema import LEVEL, LEVELS, ROLES
+
+_ALERTS: Final = pl.Schema(
+    {"source": pl.String(), "line": pl.Int64(), "container": pl.String(), "ip": pl.String(),
+     "request_id": pl.String(), "time": pl.Int64()}
+)  # fmt: skip
+
+
+def compare_searches(
+    story: Story,
+    filters: Filters,
+    alert: Sequence[str] | str,
+    alert_level: str | None,
+    search: str,
+    window: str,
+) -> Steps:
+    """The answer of `Case.compare_searches`."""
+    if search not in ("own", "any"):
+        raise UsageError(f"--search {search}: own or any", do="own looks at own IPs alone")
+    width = times.length(window)
+    said = [alert] if isinstance(alert, str) else list(alert)
+    if not said and alert_level is None and not filters.given:
+        alert_level = "ERROR"
+    least = level_of(alert_level) if alert_level is not None else None
+    if alert_level is not None and least is None:
+        raise UsageError(
+            f"--alert-level {alert_level}: no level is called so", do=", ".join(LEVELS)
+        )
+    wanted = places(said, story.paths)
+    events, alerts, found = _searched(story, filters, wanted, least, everywhere=search == "any")
+    answer = steps(events, alerts, width, found)
+    return replace(answer, hits=answer.hits.join(_writers(story), on="container", how="left"))
+
+
+def _writers(story: Story) -> pl.DataFrame:
+    """container, service and identity of each container that wrote a line."""
+    groups = story.book[0].groups.drop_nulls("container").filter(pl.col("kind") == "event")
+    return groups.group_by("container").agg(
+        pl.col("service").min(), pl.col("identity").min().cast(pl.String)
+    )
+
+
+def _searched(
+    story: Story, filters: Filters, wanted: list[Place], least: str | None, *, everywhere: bool
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+    """(all events, alerts, what a search by address looks through), as `steps` wants them."""
+    _ = story.book  # the names of lines that know only an IP are settled there
+    keep = filters.keep
+    want = frozenset(ROLES) if everywhere else filters.want
+    events, found, alerts = [EVENTS.to_frame()], [FOUND.to_frame()], [_ALERTS.to_frame()]
+    seen: dict[str, str] = {}
+    count = 0
+    for frame in story.enriched(want):
+        source = int(frame["place"][0])
+        for place in wanted:
+            kinds = place.of(source, frame)["kind"]
+            if len(kinds):
+                seen[place.said] = "event" if "event" in kinds else str(kinds[0])
+        rows = frame.filter(pl.col("kind") == "event")
+        events.append(
+            rows.select("ip", "container", request_text().alias("request"), "time")
+            .select(pl.col(name).cast(dtype) for name, dtype in EVENTS.items())
+        )  # fmt: skip
+        if everywhere:
+            spots = mentions(rows).select(event=pl.col("row") + count, ip="ip").unique()
+            found.append(spots.select(pl.col(name).cast(dtype) for name, dtype in FOUND.items()))
+        count += len(rows)
+        if wanted or least is not None:
+            rows = _chosen(rows, [place for place in wanted if place.source == source], least)
+        alerts.append(_alerts(rows, story.paths[source], keep))
+    _refuse_others(wanted, seen)
+    return pl.concat(events), pl.concat(alerts), pl.concat(found) if everywhere else None
+
+
+def _chosen(rows: pl.DataFrame, named: list[Place], least: str | None) -> pl.DataFrame:
+    """Those of ROWS, events of one source, that are NAMED or of level LEAST and above."""
+    rows = rows.with_row_index("at")
+    spots = [place.of(place.source, rows)["at"] for place in named]
+    high = pl.lit(False) if least is None else pl.col("level") >= pl.lit(least, LEVEL)
+    here = pl.concat(spots) if spots else pl.Series([], dtype=pl.UInt32)
+    return rows.filter(high.fill_null(False) | pl.col("at").is_in(here.implode()))
+
+
+def _alerts(rows: pl.DataFrame, path: str, keep: pl.Expr | None) -> pl.DataFrame:
+    """Those of ROWS, events of the source PATH, that the filters leave, as alerts."""
+    if keep is not None and len(rows):
+        fits = as_events(rows, path).select(keep.alias("k")).collect()["k"].fill_null(False)
+        rows = rows.filter(fits)
+    return rows.select(
+        pl.lit(path).alias("source"), "line", "container", "ip",
+        pl.coalesce("request_id", "trace_id").alias("request_id"),
+        pl.col("time").cast(pl.Int64),
+    )  # fmt: skip
+
+
+def _refuse_others(wanted: list[Place], seen: dict[str, str]) -> None:
+    for place in wanted:
+        kind = seen.get(place.said)
+        if kind != "event":
+            what = f"it is {kind}, not an event" if kind else "there is no such record"
+            raise UsageError(
+                f"--alert {place.said}: {what}", do="`cuidx annotate` shows where events stand"
+            )

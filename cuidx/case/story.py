@@ -1,0 +1,284 @@
+"""What every question stands on: all lines' summary, who is who, and who had which address when.
+
+Sources are read when something first needs them, and again where one look was not enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import polars as pl
+
+from cuidx.analyses.accounting import Accounting, accounting
+from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
+from cuidx.enrich.holding import Timetable
+from cuidx.enrich.identity import normalise
+from cuidx.enrich.ladder import Holders, Ladder
+from cuidx.enrich.leases import (
+    PLACE,
+    Address,
+    Clock,
+    addresses,
+    clock_of,
+    runs_of,
+    spans,
+    unsettled,
+)
+from cuidx.enrich.requests import Requests, Ties
+from cuidx.enrich.summary import Summary, request_pairs
+from cuidx.errors import SourceError, UsageError
+from cuidx.load import Opened, Records
+
+_ONLY_IP = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
+
+
+class Story:
+    """RECORDS made sense of; answers are kept. LEASE_SOURCES are read for their leases alone."""
+
+    def __init__(
+        self,
+        records: Records,
+        *,
+        lease_sources: frozenset[str] = frozenset(),
+        zone_said: bool = False,
+    ) -> None:
+        self.records = records
+        self.lease_sources = lease_sources
+        self.zone_said = zone_said
+        self.notes: list[str] = []  # warnings of answers that were given
+        self.reject: Callable[[str, pl.DataFrame], None] | None = None
+        # Who took part in which request, and when: kept only for `ties`. The summary is then made
+        # without request ids, for both together would take twice the memory.
+        self._requests: Requests | None = None
+        self._lean = False
+        self._holders: Holders | None = None
+
+    # -- the first look --------------------------------------------------------------------
+
+    @cached_property
+    def raw_summary(self) -> Summary:
+        """The summary of all lines by what each says itself."""
+        pairs: list[pl.DataFrame] = []
+
+        def parts() -> Iterator[tuple[int, pl.DataFrame]]:
+            beside = request_pairs if self._requests is None else None
+            for part in self.records.parts(WHO_AND_WHEN, beside):
+                self.pass_rejects(self.records.opened[part.source].path, part.frame)
+                if self._requests is not None:
+                    self._requests.add(part.frame, part.source)
+                if part.beside is not None:
+                    pairs.append(part.beside)
+                yield part.source, part.frame
+
+        return Summary.of(parts(), pairs)
+
+    def pass_rejects(self, path: str, frame: pl.DataFrame) -> None:
+        """Hand the unreadable records of FRAME, from the source PATH, to who wants them."""
+        if self.reject is not None and (frame["kind"] == "unreadable").any():
+            self.reject(
+                path, frame.filter(pl.col("kind") == "unreadable").select("line", "why", "raw")
+            )
+
+    @cached_property
+    def ladder(self) -> Ladder:
+        """What evidence joins."""
+        return Ladder.of(self.raw_summary)
+
+    @cached_property
+    def ties(self) -> Ties:
+        """Which holder of an address took part in which request."""
+        if self._requests is None:
+            self._requests = Requests()
+            self._lean = "raw_summary" not in self.__dict__
+            if not self._lean:  # read before anyone asked for requests
+                for part in self.records.parts(WHO_AND_WHEN):
+                    self._requests.add(part.frame, part.source)
+        _ = self.book
+        requests, self._requests = self._requests, None
+        return requests.ties(self.timetable, self.ladder.names)
+
+    def count_requests(self) -> None:
+        """Have what was read without request ids, for `ties`, read again with them."""
+        if self._lean:
+            for name in ("raw_summary", "ladder", "book", "timetable", "accounting"):
+                self.__dict__.pop(name, None)
+            self._lean = False
+
+    # -- addresses -------------------------------------------------------------------------
+
+    @cached_property
+    def book(self) -> tuple[Summary, list[Address]]:
+        """All lines' summary and all leases; a second look at the lines only where it is needed."""
+        summary = self.ladder.summary(self.raw_summary)
+        clock = clock_of(summary)
+        open_ = sorted({*unsettled(summary), *self.ladder.moves()})
+        runs = None
+        if open_:
+            points = self._points(open_, clock)
+            told = summary.evidence.filter(
+                pl.col("container").is_in(open_) & pl.col("ip").is_not_null()
+                & pl.col("time").is_not_null()
+            ).select("container", "ip", at=pl.col("time").cast(pl.Int64),
+                     lines=pl.lit(0, pl.Int64))  # fmt: skip
+            runs = runs_of(pl.concat([points, told]) if clock == "time" else points, summary)
+        found = addresses(spans(summary, runs), clock)
+        return self._place_ip_lines(summary, found), found
+
+    @cached_property
+    def timetable(self) -> Timetable:
+        """Who had an address at a time."""
+        return Timetable(self.book[1], self.clock)
+
+    @property
+    def clock(self) -> Clock:
+        """What leases are measured in: times, or the order of lines."""
+        return clock_of(self.book[0])
+
+    def _points(self, containers: Sequence[str], clock: Clock) -> pl.DataFrame:
+        at = (
+            pl.col("time").cast(pl.Int64)
+            if clock == "time"
+            else pl.col("place") * PLACE + pl.col("line")
+        )
+        wanted = pl.Series(containers, dtype=pl.String)
+        frames = [
+            frame.filter(
+                (pl.col("kind") == "event") & pl.col("container").is_in(wanted.implode())
+                & pl.col("ip").is_not_null()
+            ).select("container", "ip", at=at).drop_nulls("at")
+            .group_by("container", "ip", "at").agg(lines=pl.len().cast(pl.Int64))
+            for frame in self.enriched(WHO_AND_WHEN)
+        ]  # fmt: skip
+        return pl.concat(frames)
+
+    def _place_ip_lines(self, summary: Summary, found: list[Address]) -> Summary:
+        """Count each line that knows only its IP for the container that held it then."""
+        better = sorted({a.ip for a in found if any(h.containers != (a.ip,) for h in a.leases)})
+        contested = _ONLY_IP & pl.col("ip").is_in(better)
+        by_ip = summary.groups.filter(contested)
+        if by_ip.is_empty():
+            return summary
+        self._holders = Holders(found)
+        named = pl.col("container").cast(pl.String).is_in(by_ip["container"].implode())
+        pairs, moved = [summary.pairs.filter(~named)], []
+        for frame in self.enriched(WHO_AND_WHEN):
+            rows = frame.filter(contested)
+            if rows.height:
+                pairs.append(pairs_of(rows))
+                moved.append(rows)
+        keep = summary.groups.filter(~contested)
+        lines = groups_of_one(pl.concat(moved, how="diagonal")).with_columns(source="place")
+        groups = pl.concat([keep, lines.select(keep.columns)])
+        return Summary.merge([Summary(groups, pl.concat(pairs).unique(), summary.evidence)])
+
+    # -- all records -----------------------------------------------------------------------
+
+    def enriched(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
+        """All records with identity, names and addresses settled; `place` is their source.
+
+        Lines that know only an IP have their container's name once `book` has been asked for.
+        """
+        ladder = self.ladder  # it may have to read the records first
+        for part in self.records.parts(want):
+            if part.frame.is_empty():
+                continue
+            frame = settled(part.frame, ladder).with_columns(place=pl.lit(part.source, pl.Int64))
+            yield frame if self._holders is None else _name_ip_lines(frame, self._holders)
+
+    # -- what is known of the sources ------------------------------------------------------
+
+    @property
+    def opened(self) -> list[Opened]:
+        """What was found out about each source."""
+        _ = self.raw_summary
+        return self.records.opened
+
+    @property
+    def paths(self) -> list[str]:
+        """The path of each source."""
+        return [one.path for one in self.opened]
+
+    @property
+    def problems(self) -> list[SourceError]:
+        """Sources that were cut off."""
+        _ = self.raw_summary
+        return self.records.problems
+
+    @property
+    def zoneless(self) -> int:
+        """How many times have no zone."""
+        _ = self.book
+        return self.records.zoneless
+
+    @property
+    def nameless(self) -> bool:
+        """Whether there are events, and none names a container or an address."""
+        groups = self.book[0].groups
+        return bool(self.accounting.events) and groups["container"].null_count() == len(groups)
+
+    @cached_property
+    def accounting(self) -> Accounting:
+        """Where every record went, but for those read for their leases alone."""
+        summary = self.book[0]
+        shown = [
+            (at, one.path, one.format)
+            for at, one in enumerate(self.opened)
+            if one.left_out is None and one.path not in self.lease_sources
+        ]
+        if self.lease_sources:
+            places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)
+            groups = summary.groups.filter(pl.col("source").is_in(places.implode()))
+            summary = replace(summary, groups=groups)
+        return accounting(summary, shown)
+
+    @property
+    def services(self) -> dict[str, str]:
+        """The service of each holder that is known by one."""
+        return {
+            lease.holder: lease.service
+            for address in self.book[1] for lease in address.leases if lease.service is not None
+        }  # fmt: skip
+
+    def find_container(self, start: str) -> str:
+        """The container called START, or the only one whose name begins so; START if none does.
+
+        Raises:
+            UsageError: several begin so; they are named.
+        """
+        summary = self.book[0]
+        names = summary.groups["container"].drop_nulls().unique()
+        evidence = summary.evidence["container"].drop_nulls().unique()
+        known = sorted({*names.to_list(), *evidence.to_list()})
+        hits = [name for name in known if name.startswith(start)]
+        if start in known or not hits:
+            return start
+        if len(hits) > 1:
+            listed = ", ".join(hits[:5]) + (f" and {len(hits) - 5} more" if len(hits) > 5 else "")
+            raise UsageError(
+                f"container={start} fits {len(hits)} containers: {listed}", do="give more letters"
+            )
+        return str(hits[0])
+
+
+def settled(frame: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
+    """Parsed records with identity, names and addresses as LADDER knows them."""
+    frame = ladder.join(normalise(frame))
+    return frame.with_columns(
+        pl.lit(None, pl.String).alias(name)
+        for name in ("request_id", "trace_id", "lifecycle")
+        if name not in frame.columns
+    )
+
+
+def _name_ip_lines(frame: pl.DataFrame, holders: Holders) -> pl.DataFrame:
+    rows = ((frame["identity"] == "ip") & frame["time"].is_not_null()).arg_true()
+    if rows.is_empty():
+        return frame
+    names = []
+    for ip, at in frame.select("ip", pl.col("time").cast(pl.Int64)).gather(rows).iter_rows():
+        lease = holders.at(ip, at)
+        one = lease is not None and len(lease.containers) == 1
+        names.append(lease.containers[0] if lease is not None and one else ip)
+    return frame.with_columns(container=frame["container"].scatter(rows, names))
