@@ -50,6 +50,11 @@ def text(second: float, *cuids: str) -> bytes:
     return f"{at(second)} INFO said {''.join(suffix(c) for c in cuids)}\n".encode()
 
 
+def test_a_frame_of_the_caller_s_own_is_looked_at_too() -> None:
+    rows = [{"time": at(0), "cuid": "A", "ip": "10.0.0.1", "message": "x"}]
+    assert cuidx.Case.from_frame(pl.DataFrame(rows)).findings().is_empty()
+
+
 def test_two_suffixes_in_a_line(tmp_path: Path) -> None:
     data = text(0, "A") + text(1, "F", "A") + text(2, "A") + text(3, "A", "A", "A") + text(4, "B")
     (one,) = found(data, tmp_path)

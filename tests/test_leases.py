@@ -198,6 +198,12 @@ def test_two_leases_where_another_own_ip_was_between(opened: Any) -> None:
     assert (row["ips"], row["reused_ips"], row["end"]) == ([IP, IP2], [], "unknown")
 
 
+def test_a_dual_stack_keeps_both_addresses(opened: Any) -> None:
+    case = opened([line(second, "A", [IP, "fd00::1"][second % 2]) for second in range(0, 15, 3)])
+    assert [len(address.leases) for address in book(case).values()] == [1, 1]
+    assert case.resolve(IP, at=at(5))["verdict"].to_list() == ["resolved"]
+
+
 def test_a_start_record_names_the_pod_where_it_names_no_address(opened: Any) -> None:
     case = opened([record("start", 0, "A", None, pod="p", namespace="n"), line(1, "A"),
                    record("start", 5, "B", None, pod="p", namespace="n"), line(6, "B")])  # fmt: skip

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import cuidx
 from cuidx import times
 from cuidx.analyses.resolve import resolve
+from cuidx.cli.app import run
 from cuidx.enrich.leases import SECOND, Address, Lease
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -113,3 +114,26 @@ def test_figure_5_has_two_addresses_that_were_used_again() -> None:
     assert again["ip"].to_list() == ["10.10.1.2", "10.10.11.2"]
     assert again["ambiguous_lines"].to_list() == [4, 2]
     assert [h["container"] for h in again["holders"][1]] == ["2F52", "4A23"]
+
+
+@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize(
+    "question",
+    [
+        ["reuse"],
+        ["resolve", "--ip", "10.89.1.10"],
+        *(["resolve", "--ip", "10.89.1.10", "--at", f"2026-11-23T18:55:{second}Z"]
+          for second in ("00", "04", "10")),
+    ],
+)  # fmt: skip
+def test_the_table_cuts_no_address_no_time_and_no_name(
+    question: list[str], width: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert run([*question, str(DEV / "export.jsonl"), "-q"]) == 0
+    said = capsys.readouterr().out
+    assert "…" not in said
+    assert "not shown" not in said
+    assert "10.89.1.10" in said
+    assert max(map(len, said.splitlines())) <= width
+    assert "2026-11-23" in said

@@ -14,6 +14,7 @@ from cuidx.cli.options import form_of, pairs
 from cuidx.present import Form, Result, emit
 from cuidx.present import accounting as accounting_line
 from cuidx.present.accounting import many
+from cuidx.present.cells import terminal_width
 from cuidx.present.escape import visible
 from cuidx.present.flat import LAYOUTS, Rows, laid_out
 from cuidx.present.output import check, is_stdout
@@ -87,7 +88,8 @@ class Session:
         found: Rows = json_rows(table)
         columns = table.columns
         if form in (Form.table, Form.markdown, Form.html) and command in LAYOUTS:
-            found = laid_out(command, found)
+            width = terminal_width() if form is Form.table else None
+            found = laid_out(command, found, width)
             columns = list(found[0]) if found else columns
         result = Result(
             command, rows, found, counted.as_json(), warnings,

@@ -149,9 +149,9 @@ def unsettled(summary: Summary) -> list[str]:
     """
     clock = clock_of(summary)
     found: set[str] = set()
-    by_container = lambda span: span.container  # noqa: E731 - sort and group by the same
+    by_family = lambda span: (span.container, _family(span.ip))  # noqa: E731 - sort and group by it
     stops = _stops(summary)
-    for container, group in groupby(sorted(spans(summary), key=by_container), key=by_container):
+    for (container, _), group in groupby(sorted(spans(summary), key=by_family), key=by_family):
         mine = sorted(group, key=lambda span: span.first)
         crossing = any(b.first <= a.last for a, b in pairwise(mine))
         after_stop = clock == "time" and any(
@@ -162,6 +162,11 @@ def unsettled(summary: Summary) -> list[str]:
         if crossing or after_stop:
             found.add(container)
     return sorted(found)
+
+
+def _family(ip: str) -> bool:
+    """Whether IP is an IPv6 address: a Pod can have one of each family at once."""
+    return ":" in ip
 
 
 def _stops(summary: Summary) -> dict[tuple[str, str], list[int]]:
@@ -177,12 +182,15 @@ def _stops(summary: Summary) -> dict[tuple[str, str], list[int]]:
 def runs_of(points: pl.DataFrame, summary: Summary) -> pl.DataFrame:
     """POINTS (container, ip, at: one a line or record) as runs on one address without another.
 
-    A run ends where the container's next line has another own IP, or where evidence ends it.
+    A run ends where the container's next line has another own IP, or where evidence ends it. An
+    IPv6 address beside an IPv4 one is a dual stack, and ends nothing.
     """
     stops = _stops(summary)
     runs: list[tuple[str, str, int, int, int]] = []
     for container, ip, at, lines in (
-        points.sort("container", "at", "ip").select("container", "ip", "at", "lines").iter_rows()
+        points.sort("container", pl.col("ip").str.contains(":", literal=True), "at", "ip")
+        .select("container", "ip", "at", "lines")
+        .iter_rows()
     ):
         if runs and runs[-1][:2] == (container, ip):
             first, last, count = runs[-1][2:]

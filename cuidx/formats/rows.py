@@ -34,6 +34,7 @@ def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFram
         document=pl.lit(True),
         is_line=pl.lit(True),
         suffixes=pl.lit(0, pl.Int64),
+        repeats=pl.lit(None, pl.Boolean),  # a row has each key once
     )
     if "message" in columns:
         out = lines.read_messages(out, reading, 0)

@@ -5,10 +5,12 @@ Only the forms that people read (table, Markdown, HTML) use it; JSON and CSV kee
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cuidx.present.accounting import span
+from cuidx.present.lanes import short_names
 
 Rows = Sequence[dict[str, Any]]
 
@@ -36,7 +38,7 @@ def _resolve(rows: Rows) -> list[dict[str, Any]]:
     return [
         {
             "ip": row["ip"],
-            "at": row["at"],
+            "at": _second(row["at"]),
             "verdict": row["verdict"] + (" (within 1 s)" if row["slack"] else ""),
             "container": row["container"] or ", ".join(c["container"] for c in row["candidates"]),
             "service": row["service"],
@@ -94,6 +96,11 @@ def _second(time: str | None) -> str | None:
     return time and time[:19].replace("T", " ")
 
 
+_BRIEF: Final = {"reuse", "resolve"}
+_WIDE: Final = 120
+_NEAREST: Final = ("nearest_before", "nearest_after")
+_ID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f-]{8,}", re.IGNORECASE)
+
 LAYOUTS: Final[dict[str, Callable[[Rows], list[dict[str, Any]]]]] = {
     "reuse": _reuse,
     "resolve": _resolve,
@@ -102,6 +109,49 @@ LAYOUTS: Final[dict[str, Callable[[Rows], list[dict[str, Any]]]]] = {
 }
 
 
-def laid_out(command: str, rows: Rows) -> Rows:
-    """ROWS of COMMAND as a reader wants them; others as they are."""
-    return LAYOUTS[command](rows) if command in LAYOUTS else rows
+def laid_out(command: str, rows: Rows, width: int | None = None) -> Rows:
+    """ROWS of COMMAND as a reader wants them; others as they are.
+
+    WIDTH is that of a table on a terminal, where names and times are shortened to fit.
+    """
+    found = LAYOUTS[command](rows) if command in LAYOUTS else rows
+    return _brief(found, width) if width is not None and command in _BRIEF else found
+
+
+def _brief(rows: Rows, width: int) -> Rows:
+    """ROWS with names that are just long enough, and the day in the head where there is just one.
+
+    On less than _WIDE columns without what the others tell, so that no address is ever cut.
+    """
+    times = [row[end] for row in rows for end in ("first_seen", "last_seen") if row[end]]
+    days = {time[:10] for time in [*times, *(row["at"] for row in rows if row.get("at"))]}
+    day = days.pop() + " " if times and len(days) == 1 else ""
+    near = [row[end] for row in rows for end in _NEAREST if row.get(end)]
+    names = {row["container"] for row in rows if row["container"]} | {one[20:] for one in near}
+    ids = sorted(name for name in names if _ID.match(name))
+    short = dict(zip(ids, short_names([(name, "cuid") for name in ids]), strict=True))
+    wide = width >= _WIDE
+    out = []
+    for row in rows:
+        first, last = row["first_seen"], row["last_seen"]
+        verdict = row.get("verdict")
+        seen = f"{first}\u2013{last[11:] if first[:10] == last[:10] else last}" if first else None
+        brief = {
+            "ip": row["ip"],
+            "at": (row.get("at") or "").removeprefix(day) or None,
+            "change": row.get("change"),
+            "verdict": verdict if wide else verdict and verdict.replace(" (within 1 s)", " ±1 s"),
+            "service": row["service"],
+            "container": short.get(row["container"], row["container"]),
+            f"seen {day}".rstrip(): seen and seen.removeprefix(day),
+            "lines": row.get("lines"),
+            "mixed": row.get("ambiguous_lines"),
+        }
+        if wide or verdict == "unknown":
+            for end in _NEAREST:
+                if one := row.get(end):
+                    said, name = day or (row.get("at") or "")[:11], one[20:]
+                    at = one[:20].removeprefix(said).strip()
+                    brief[end] = f"{at} {short.get(name, name)}"
+        out.append(brief | {"kind": row.get("kind"), "pod": row["pod"]} if wide else brief)
+    return out
