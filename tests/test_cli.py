@@ -771,3 +771,16 @@ def test_a_sample_of_formats_is_read_by_that_format(name: str) -> None:
     counted = json.loads(said.out)["accounting"]
     assert counted["records"] >= 1
     assert counted["unreadable"] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_output_is_said_plainly() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cuidx", "timeline", FIGURE, "-q"], stdout=full,
+            stderr=subprocess.PIPE, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.decode().splitlines() == [
+        "cuidx: writing stopped: No space left on device", "  make room, or write elsewhere"
+    ]  # fmt: skip
