@@ -423,3 +423,25 @@ def test_what_events_gives_is_taken_back(opened: Any) -> None:
     )
     again = Case.from_frame(case.events)
     assert rows_of(again.lifetimes()) == rows_of(case.lifetimes())
+
+
+def reused(case: Any) -> dict[str, Any]:
+    return {row["ip"]: row for row in rows_of(case.reuse())}
+
+
+def test_a_container_of_a_pod_that_says_little_is_not_followed_by_the_others(opened: Any) -> None:
+    proxy = {"pod_uid": "u", "container_name": "proxy", "ip": IP}
+    app = {"pod_uid": "u", "container_name": "app", "ip": IP}
+    case = opened([{"time": at(0), **proxy}, *({"time": at(s), **app} for s in (5, 9))])
+    row = reused(case)[IP]
+    assert (row["kind"], row["ambiguous_lines"]) == ("single", 0)
+    assert [h["containers"] for h in row["holders"]] == [["u/app", "u/proxy"]]
+    again = [{"time": at(20), **app, "restart": "1"}, {"time": at(25), **app, "restart": "1"}]
+    row = reused(opened([{"time": at(0), **proxy}, {"time": at(5), **app}, *again]))[IP]
+    assert [h["change"] for h in row["holders"]] == ["first", "restarted"]
+
+
+def test_a_holders_lines_are_also_those_that_know_only_its_address(opened: Any) -> None:
+    case = opened([line(0, "A"), {"time": at(60), "ip": IP}, line(120, "A")])
+    assert by_name(case)["A"]["lines"] == 3
+    assert reused(case)[IP]["holders"][0]["lines"] == 3

@@ -22,6 +22,7 @@ from cuidx.enrich.leases import (
     Clock,
     addresses,
     clock_of,
+    recounted,
     runs_of,
     spans,
     unsettled,
@@ -124,7 +125,8 @@ class Story:
                      lines=pl.lit(0, pl.Int64))  # fmt: skip
             runs = runs_of(pl.concat([points, told]) if clock == "time" else points, summary)
         found = addresses(spans(summary, runs), clock)
-        return self._place_ip_lines(summary, found), found
+        placed = self._place_ip_lines(summary, found)
+        return placed, found if placed is summary else recounted(found, placed)
 
     @cached_property
     def timetable(self) -> Timetable:

@@ -7,6 +7,7 @@ managers differ, so the next holder is never guessed from a gap.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import Final, Literal
@@ -59,6 +60,7 @@ class _Span:
     pod: str | None
     pod_name: str | None  # with its namespace
     service: str | None
+    names: frozenset[str]  # of the containers in the Pod that these lines are of
     ip: str
     first: int
     last: int
@@ -82,9 +84,11 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
     told = summary.evidence.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
     if clock == "time" and told.height:
         at = pl.col("time").cast(pl.Int64)
-        rows = pl.concat([rows, told.select(*_FACTS, first=at, last=at, lines=pl.lit(0, pl.Int64))])
+        seen = told.select(*_SEEN, first=at, last=at, lines=pl.lit(0, pl.Int64))
+        rows = pl.concat([rows, seen])
     facts = rows.group_by("container", "ip").agg(
-        pl.col(name).filter(pl.col(name).is_not_null()).min() for name in _FACTS[2:]
+        *(pl.col(name).drop_nulls().min() for name in _FACTS[2:]),
+        names=pl.col("container_name").drop_nulls().unique(),
     )
     if runs is not None and runs.height:
         rows = pl.concat(
@@ -118,6 +122,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             pod=row["pod"],
             pod_name="/".join(part for part in (row["namespace"], row["pod"]) if part) or None,
             service=row["service"],
+            names=frozenset(row["names"] or ()),
             ip=row["ip"],
             first=row["first"],
             last=row["last"],
@@ -131,6 +136,9 @@ _POD: Final = ("pod_key", "pod_uid", "namespace", "pod")
 _FACTS: Final = ("container", "ip", "identity", "pod_key", "pod_uid", "namespace", "pod", "service")
 
 
+_SEEN: Final = (*_FACTS, "container_name")
+
+
 def sightings(groups: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     """Groups of lines with an own IP, their first and last on CLOCK."""
     known = groups.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
@@ -139,7 +147,7 @@ def sightings(groups: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     else:
         place = pl.col("source") * PLACE
         first, last = place + pl.col("first_line"), place + pl.col("last_line")
-    return known.select(*_FACTS, first=first, last=last, lines="lines")
+    return known.select(*_SEEN, first=first, last=last, lines="lines")
 
 
 def unsettled(summary: Summary) -> list[str]:
@@ -226,6 +234,26 @@ def addresses(found: list[_Span], clock: Clock) -> list[Address]:
     return result
 
 
+def recounted(found: list[Address], summary: Summary) -> list[Address]:
+    """FOUND with the lines that SUMMARY gives each holder: those known by their IP alone, too.
+
+    Where a container had an address twice, both leases keep their own count.
+    """
+    rows = summary.groups.filter(pl.col("kind") == "event").group_by("container", "ip")
+    lines = {row[:2]: row[2] for row in rows.agg(pl.col("lines").sum()).iter_rows()}
+    result = []
+    for address in found:
+        often = Counter(name for lease in address.leases for name in lease.containers)
+        leases = tuple(
+            replace(lease, lines=sum(lines.get((name, lease.ip), 0) for name in lease.containers))
+            if all(often[name] == 1 for name in lease.containers)
+            else lease
+            for lease in address.leases
+        )
+        result.append(replace(address, leases=leases))
+    return result
+
+
 def _holders(mine: list[_Span], slack: int) -> list[Lease]:
     def pod(span: _Span) -> tuple[str, str]:
         return ("pod", span.pod_key) if span.pod_key else ("container", span.container)
@@ -236,13 +264,22 @@ def _holders(mine: list[_Span], slack: int) -> list[Lease]:
         together: list[_Span] = []
         end = 0
         for span in group:
-            if together and span.first >= end - slack:
+            if together and span.first >= end - slack and not _beside(span, together):
                 leases.append(_lease(together))
                 together = []
             end = span.last if not together else max(end, span.last)
             together.append(span)
         leases.append(_lease(together))
     return sorted(leases, key=lambda lease: (lease.first, lease.last, lease.holder))
+
+
+def _beside(span: _Span, together: list[_Span]) -> bool:
+    """Whether SPAN's container runs beside those, though its lines come after theirs.
+
+    Containers of other names in one Pod do: a proxy that logs its start and no more has not gone.
+    """
+    names = frozenset().union(*(one.names for one in together))
+    return bool(span.names and names and names.isdisjoint(span.names))
 
 
 def _lease(together: list[_Span]) -> Lease:
