@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import polars as pl
+import polars.selectors as cs
 
 from cuidx.errors import SchemaMismatchError
 
@@ -111,6 +112,14 @@ FIELD_NAMES: Final[dict[str, tuple[str, str]]] = {
     "trace_id": ("TraceId", "trace.id"),
     "source": ("log.file.path", "log.file.path"),
 }
+
+
+def detached(frame: pl.DataFrame) -> pl.DataFrame:
+    """FRAME with its texts made anew: they no longer hold on to the block they were cut from.
+
+    For the few rows of a block that are kept while the rest of it goes.
+    """
+    return frame.with_columns(cs.string() + "")
 
 
 def conform(frame: pl.LazyFrame, schema: pl.Schema, *, who: str) -> pl.LazyFrame:

@@ -17,7 +17,7 @@ from cuidx.case.story import Story
 from cuidx.enrich.identity import level_of, request_text
 from cuidx.enrich.mentions import mentions
 from cuidx.errors import UsageError
-from cuidx.schema import LEVEL, LEVELS, ROLES
+from cuidx.schema import LEVEL, LEVELS, ROLES, detached
 
 _ALERTS: Final = pl.Schema(
     {"source": pl.String(), "line": pl.Int64(), "container": pl.String(), "ip": pl.String(),
@@ -86,7 +86,7 @@ def _searched(
         count += len(rows)
         if wanted or least is not None:
             rows = _chosen(rows, [place for place in wanted if place.source == source], least)
-        alerts.append(_alerts(rows, story.paths[source], keep))
+        alerts.append(detached(_alerts(rows, story.paths[source], keep)))
     _refuse_others(wanted, seen)
     return pl.concat(events), pl.concat(alerts), pl.concat(found) if everywhere else None
 

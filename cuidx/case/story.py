@@ -169,7 +169,7 @@ class Story:
             rows = frame.filter(contested)
             if rows.height:
                 pairs.append(pairs_of(rows))
-                moved.append(rows)
+                moved.append(detached(rows))
         keep = summary.groups.filter(~contested)
         lines = groups_of_one(pl.concat(moved, how="diagonal")).with_columns(source="place")
         groups = pl.concat([keep, lines.select(keep.columns)])

@@ -12,7 +12,7 @@ from cuidx.case.story import Story
 from cuidx.enrich.identity import request_key
 from cuidx.enrich.mentions import mentions
 from cuidx.errors import UsageError
-from cuidx.schema import EVENTS, ROLES
+from cuidx.schema import EVENTS, ROLES, detached
 
 
 def trace_calls(
@@ -39,7 +39,7 @@ def trace_calls(
         place = int(frame["place"][0])
         rows = as_events(rows, paths[place]).collect()
         answers = resolved(rows, mentions(rows), timetable, ties, place)
-        events.append(rows)
+        events.append(detached(rows))
         found.append(answers.with_columns(pl.col("row") + count))
         count += len(rows)
     hops = trace(pl.concat(events), pl.concat(found) if found else None)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
-import polars.selectors as cs
 
 from cuidx.enrich.identity import TEXTS, normalise, request_key
-from cuidx.schema import IDENTITY, KIND, LEVEL, TIME
+from cuidx.schema import IDENTITY, KIND, LEVEL, TIME, detached
 
 # What a record is grouped by, beside its source and kind.
 _WHO: Final = tuple(name for name in TEXTS if name not in ("level", "node"))
@@ -75,14 +74,12 @@ class Summary:
         for source, frame in parts:
             if frame.is_empty():
                 continue
-            # Texts made anew don't hold on to the whole block that they were cut from.
-            raw.append(
-                _group(frame).with_columns(cs.string() + "", source=pl.lit(source, pl.Int64))
-            )
+            at = pl.lit(source, pl.Int64)
+            raw.append(detached(_group(frame)).with_columns(source=at))
             if pairs is None:
                 made.append(request_pairs(frame))
             if (rows := frame.filter(pl.col("kind") == "evidence")).height:
-                evidence.append(normalise(rows).with_columns(source=pl.lit(source, pl.Int64)))
+                evidence.append(detached(normalise(rows)).with_columns(source=at))
         found = pl.concat([PAIRS.to_frame(), *(made if pairs is None else pairs)])
         return cls(_settle(raw), found, _evidence(evidence))
 
