@@ -31,6 +31,7 @@ from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Records
+from cuidx.schema import detached
 
 _ONLY_IP = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
 
