@@ -68,7 +68,10 @@ def short(name: str | None, width: int) -> str:
     """A container's name in few letters: the first eight of a UUID or an id, else its two ends."""
     if name is None:
         return "-"
-    return name[:8] if _UUID.match(name) else clip(text(name), width, middle=True)
+    if not _UUID.match(name):
+        return clip(text(name), width, middle=True)
+    # A UUID of version 7 begins with its time: those of one minute differ at their ends alone.
+    return f"{name[:8]}…{name[-4:]}" if name[13:15] == "-7" else name[:8]
 
 
 def _said(
