@@ -25,7 +25,7 @@ from cuidx.analyses.annotate import ANNOTATED
 from cuidx.enrich.holding import AMBIGUOUS, UNKNOWN, Timetable, held
 from cuidx.enrich.leases import SECOND, Address, Lease
 from cuidx.enrich.mentions import ROLES, mentions
-from cuidx.present import annotated
+from cuidx.present.annotated import short
 
 DEV = FIXTURES / "dev"
 TRUTH: dict[str, Any] = json.loads((DEV / "truth.json").read_text())
@@ -741,5 +741,5 @@ def test_on_the_conformance_runs_no_address_of_a_node_is_called_reused(
 
 def test_sortable_cuids_of_one_minute_are_told_apart() -> None:
     one, two = ("019f0c2b-77aa-7c3e-8a11-3d0c5a9e1b2f", "019f0c2b-91d4-7f02-b6c7-90ab12cd34ef")
-    assert annotated.short(one, 13) != annotated.short(two, 13)
-    assert annotated.short("3b9d5a0c-58ad-4740-9444-193009544dca", 13) == "3b9d5a0c"
+    assert short(one, 13) != short(two, 13)
+    assert short("3b9d5a0c-58ad-4740-9444-193009544dca", 13) == "3b9d5a0c"
