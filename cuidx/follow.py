@@ -14,14 +14,12 @@ import polars as pl
 from cuidx import formats, times
 from cuidx.enrich.records import Carry, Documents, date
 from cuidx.errors import SourceError
-from cuidx.load import Opened, Options
+from cuidx.load import BOM, STRICT_JSON, Opened, Options
 from cuidx.schema import ROLES
 from cuidx.sources.paths import STDIN
 from cuidx.sources.stream import compression
 
 _MOST: Final = 1 << 20  # bytes taken at once; a pipe gives what is there, be it one line
-_BOM: Final = b"\xef\xbb\xbf"
-_STRICT_JSON: Final = 0.5
 
 
 class Following:
@@ -69,13 +67,13 @@ class Following:
         while piece := os.read(number, _MOST):
             whole = b"\n" in piece
             self._rest += piece
-            if first and len(self._rest) >= len(_BOM):
+            if first and len(self._rest) >= len(BOM):
                 if packed := compression(self._rest):
                     raise SourceError(
                         f"this is {packed} data, which can't be read line by line", where=STDIN,
                         do="unpack it on the way, or name the file instead of -",
                     )  # fmt: skip
-                self._rest, first = self._rest.removeprefix(_BOM), False
+                self._rest, first = self._rest.removeprefix(BOM), False
             if whole:
                 yield self._rest, False
         if self._rest:
@@ -88,7 +86,7 @@ class Following:
             want=frozenset(ROLES),
             fields=self._options.fields,
             patterns=self._options.patterns,
-            strict_json=found.json_share >= _STRICT_JSON,
+            strict_json=found.json_share >= STRICT_JSON,
         )
 
     def _count(self, frame: pl.DataFrame) -> None:

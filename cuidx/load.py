@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 
 _WORKERS: Final = min(4, os.cpu_count() or 1)
 _HEAD: Final = 1 << 20  # bytes read before the format is said
-_STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
+STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 _PARQUET_ROWS: Final = 65_536
 
 # What a file's path says of its lines, as the kubelet and docker name their files.
@@ -316,7 +316,7 @@ class Records:
                     do="leave --input-format out to detect what it is",
                 )
             head, broken = _read_head(stream)
-            bom = len(_BOM) if head.startswith(_BOM) else 0
+            bom = len(BOM) if head.startswith(BOM) else 0
             head = head[bom:]
             if inner := compression(head):
                 raise SourceError(
@@ -330,7 +330,7 @@ class Records:
                 want=want,
                 fields=self.options.fields,
                 patterns=self.options.patterns,
-                strict_json=found.json_share >= _STRICT_JSON,
+                strict_json=found.json_share >= STRICT_JSON,
                 path_roles=_path_roles(source.path),
             )
             if (

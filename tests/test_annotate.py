@@ -459,6 +459,20 @@ def test_a_snapshot_long_after_the_last_line_is_no_second_holder(tmp_path: Path)
     assert case.resolve("10.0.0.2", at(300))["verdict"].to_list() == ["unknown"]
 
 
+def test_a_broken_object_after_good_ones_is_given_whole_with_its_line(tmp_path: Path) -> None:
+    good = (DEV / "pods.json").read_bytes().rstrip() + b"\n"
+    (tmp_path / "pods.json").write_bytes(good + b'{"apiVersion":"v1", "kind"\n  oops')
+    rejected: list[dict[str, Any]] = []
+    case = cuidx.open_case(tmp_path / "pods.json")
+    case.reject = lambda _, rows: rejected.extend(rows.to_dicts())
+    count = case.accounting
+    assert count.evidence == len(json.loads(good)["items"])
+    assert count.unreadable == 1
+    assert [(row["line"], row["raw"]) for row in rejected] == [
+        (good.count(b"\n") + 1, '{"apiVersion":"v1", "kind"\n  oops')
+    ]
+
+
 def test_a_broken_list_of_pods_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "pods.json").write_text((DEV / "pods.json").read_text()[:-20])
     case = cuidx.open_case(tmp_path / "pods.json")
@@ -743,3 +757,14 @@ def test_sortable_cuids_of_one_minute_are_told_apart() -> None:
     one, two = ("019f0c2b-77aa-7c3e-8a11-3d0c5a9e1b2f", "019f0c2b-91d4-7f02-b6c7-90ab12cd34ef")
     assert short(one, 13) != short(two, 13)
     assert short("3b9d5a0c-58ad-4740-9444-193009544dca", 13) == "3b9d5a0c"
+
+
+def test_what_was_asked_before_does_not_change_the_next_answer() -> None:
+    path, who = DEV / "export.jsonl", "085f8f85"
+    alone = cuidx.open_case(path)
+    hops, lives = alone.trace(container=who), alone.lifetimes()
+    case = cuidx.open_case(path)
+    case.annotate()
+    assert case.trace(container=who).equals(hops)
+    assert case.lifetimes().equals(lives)
+    assert len(hops) > 400

@@ -17,7 +17,7 @@ import polars as pl
 from cuidx import times
 from cuidx.enrich.leases import SECOND, Address, Lease
 from cuidx.enrich.summary import Summary
-from cuidx.schema import TIME
+from cuidx.schema import TIME, detached
 
 KINDS: Final = (
     "suffixes", "repeated-key", "two-ips", "two-holders", "clock", "hole", "gap", "no-start",
@@ -213,11 +213,11 @@ class Observer:
             rows = dated.select("container", "ip", "at", "place", "line")
             rows = rows.join(self._watched, on=["container", "ip"], maintain_order="left")
             _count(rows.filter(pl.col("at").is_between("from", "to")), "key", self._seen)
-        self._pauses.append(_occupied(dated.join(self._buckets, on="container")))
+        self._pauses.append(detached(_occupied(dated.join(self._buckets, on="container"))))
         if len(self._pauses) > 32:
             self._pauses = [_merged(self._pauses)]
         if "own_time" in dated.columns:
-            self._offsets.append(_offsets(dated, self._tz))
+            self._offsets.append(detached(_offsets(dated, self._tz)))
             if len(self._offsets) > 32:
                 self._offsets = [_counted(pl.concat(self._offsets))]
 

@@ -144,7 +144,6 @@ class Case:
 
     def lifetimes(self) -> pl.DataFrame:
         """One row for each container: `analyses.lifetimes.LIFETIMES`."""
-        self._story.count_requests()
         summary, found = self._story.book
         return lifetimes(summary, found, self._filters.shown())
 

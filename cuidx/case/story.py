@@ -51,10 +51,8 @@ class Story:
         self.zone_said = zone_said
         self.notes: list[str] = []  # warnings of answers that were given
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
-        # Who took part in which request, and when: kept only for `ties`. The summary is then made
-        # without request ids, for both together would take twice the memory.
+        # Who took part in which request, and when: gathered only once `ties` asks for it.
         self._requests: Requests | None = None
-        self._lean = False
         self._holders: Holders | None = None
 
     # -- the first look --------------------------------------------------------------------
@@ -65,8 +63,7 @@ class Story:
         pairs: list[pl.DataFrame] = []
 
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
-            beside = request_pairs if self._requests is None else None
-            for part in self.records.parts(WHO_AND_WHEN, beside):
+            for part in self.records.parts(WHO_AND_WHEN, request_pairs):
                 self.pass_rejects(self.records.opened[part.source].path, part.frame)
                 if self._requests is not None:
                     self._requests.add(part.frame, part.source)
@@ -91,22 +88,13 @@ class Story:
     @cached_property
     def ties(self) -> Ties:
         """Which holder of an address took part in which request."""
-        if self._requests is None:
-            self._requests = Requests()
-            self._lean = "raw_summary" not in self.__dict__
-            if not self._lean:  # read before anyone asked for requests
-                for part in self.records.parts(WHO_AND_WHEN):
-                    self._requests.add(part.frame, part.source)
+        requests = self._requests = Requests()
+        if "raw_summary" in self.__dict__:  # read before anyone asked for requests
+            for part in self.records.parts(WHO_AND_WHEN):
+                requests.add(part.frame, part.source)
         _ = self.book
-        requests, self._requests = self._requests, None
+        self._requests = None
         return requests.ties(self.timetable, self.ladder.names)
-
-    def count_requests(self) -> None:
-        """Have what was read without request ids, for `ties`, read again with them."""
-        if self._lean:
-            for name in ("raw_summary", "ladder", "book", "timetable", "accounting"):
-                self.__dict__.pop(name, None)
-            self._lean = False
 
     # -- addresses -------------------------------------------------------------------------
 
@@ -250,6 +238,8 @@ class Story:
         Raises:
             UsageError: several begin so; they are named.
         """
+        if not start.strip():
+            raise UsageError("a container's name is empty", do="give its first letters")
         summary = self.book[0]
         names = summary.groups["container"].drop_nulls().unique()
         evidence = summary.evidence["container"].drop_nulls().unique()

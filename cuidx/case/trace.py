@@ -23,6 +23,7 @@ def trace_calls(
         raise UsageError(
             "trace takes either a request or a container", do="--request ID, or --container ID"
         )
+    ties = story.ties  # before the book: one look at the records is then enough for both
     summary, _ = story.book
     if request is not None:
         wanted = pl.select(request_key(pl.lit(request.strip()))).to_series()
@@ -30,7 +31,7 @@ def trace_calls(
         name = story.find_container(str(container))
         pairs = summary.pairs.filter(pl.col("container").cast(pl.String) == name)
         wanted = pairs["request"].unique()
-    paths, ties, timetable, keep = story.paths, story.ties, story.timetable, filters.keep
+    paths, timetable, keep = story.paths, story.timetable, filters.keep
     events, found, count = [EVENTS.to_frame()], [], 0
     for frame in story.enriched(frozenset(ROLES)):
         rows = frame.filter((pl.col("kind") == "event") & request_key().is_in(wanted.implode()))

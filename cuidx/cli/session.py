@@ -198,9 +198,13 @@ class Session:
         return int(nothing)
 
     def _say(self, case: Case, result: Result) -> None:
+        from cuidx.formats.native import is_built
+
         if not self.quiet:
             print(accounting_line.line(result.accounting, self.rejects), file=sys.stderr)
             if self.verbose:
+                if not is_built():
+                    print("the quick way is not built: all is read plainly", file=sys.stderr)
                 for source in case.opened:
                     packed = f", {source.compression}" if source.compression else ""
                     how = f"{source.format} ({source.confidence:.0%} sure{packed})"

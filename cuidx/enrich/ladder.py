@@ -13,7 +13,8 @@ from typing import Final
 
 import polars as pl
 
-from cuidx.enrich.leases import SECOND, Address, Lease
+from cuidx.enrich.holding import held
+from cuidx.enrich.leases import Address, Lease
 from cuidx.enrich.summary import Summary
 from cuidx.schema import IDENTITY
 
@@ -190,11 +191,6 @@ class Holders:
         self._leases = {address.ip: address.leases for address in addresses}
 
     def at(self, ip: str, when: int) -> Lease | None:
-        """The one lease of IP that covers WHEN (ns); else the one whose edge is within 1 s."""
-        leases = self._leases.get(ip, ())
-        inside = [lease for lease in leases if lease.first <= when <= lease.last]
-        if not inside:
-            inside = [
-                lease for lease in leases if lease.first - SECOND <= when <= lease.last + SECOND
-            ]
-        return inside[0] if len(inside) == 1 else None
+        """The lease of IP's only holder at WHEN (ns), as `held` has it."""
+        leases, _ = held(self._leases.get(ip, ()), when)
+        return leases[0] if len({lease.holder for lease in leases}) == 1 else None

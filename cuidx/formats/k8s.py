@@ -22,12 +22,17 @@ _BEGIN: Final = re.compile(r'\s*\{\s*"(?:apiVersion|items|kind|metadata)"\s*:')
 # Times of what has happened. A deletionTimestamp is a deadline, an annotation may be anything.
 _PAST: Final = {"creationTimestamp", "startTime", "lastTransitionTime", "startedAt", "finishedAt",
                 "time"}  # fmt: skip
+_FILLED: Final = re.compile(r"\S")
 _CONTAINER: Final = re.compile(r"spec\.\w+\{([^}]+)\}")
 _LIFECYCLE: Final = {"Started": "start", "Killing": "stop"}
 _ENDED: Final = {"Succeeded", "Failed"}  # such a Pod keeps `podIP` long after it was given back
 _COLUMNS: Final = ("line", "kind", "why", "raw", "time", "message", "service", "namespace", "pod",
                    "pod_uid", "node", "container_name", "container_id", "ip", "host_ip",
                    "lifecycle")  # fmt: skip
+
+
+class _BrokenError(ValueError):
+    """(what is wrong, where the value begins that it is in)."""
 
 
 def begins(sample: Sample) -> str:
@@ -56,9 +61,10 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         for at, document in _documents(text):
             line = text.count("\n", 0, at) + block.first_line
             objects += [(line, item) for item in _items(document)]
-    except ValueError as error:
-        rows.append({"line": block.first_line, "kind": "unreadable", "raw": text[:200],
-                     "why": f"no valid JSON: {error}"})  # fmt: skip
+    except _BrokenError as error:
+        said, at = error.args
+        rows.append({"line": text.count("\n", 0, at) + block.first_line, "kind": "unreadable",
+                     "raw": text[at:], "why": f"no valid JSON: {said}"})  # fmt: skip
     newest = max((time for _, item in objects for time in _times(item)), default=None)
     for line, item in objects:
         row = _event(item) if "involvedObject" in item else _pod(item, newest)
@@ -76,8 +82,12 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
 def _documents(text: str) -> Iterator[tuple[int, Any]]:
     """(where it begins, value) of each JSON value in TEXT."""
     decoder, at = json.JSONDecoder(), 0
-    while (at := re.compile(r"\s*").match(text, at).end()) < len(text):  # type: ignore[union-attr]
-        value, end = decoder.raw_decode(text, at)
+    while begin := _FILLED.search(text, at):
+        at = begin.start()
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except ValueError as error:
+            raise _BrokenError(str(error), at) from None
         yield at, value
         at = end
 

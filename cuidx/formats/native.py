@@ -131,9 +131,11 @@ class Plan:
         special: Sequence[int],
         hits: bool,
     ) -> None:
-        """SPECIAL: the roles time, level, request_id, trace_id, message, cuid, svc; -1: not asked
-        for, -2: no key has it. HITS: the lines are search hits.
-        """  # noqa: D205
+        """HITS says that the lines are search hits (`_source`).
+
+        SPECIAL are the numbers of the roles time, level, request_id, trace_id, message, cuid and
+        svc; -1 for one that is not asked for, -2 for one that no key has.
+        """
         table = (_Entry * len(entries))(
             *(_Entry(e.key, len(e.key), e.context, e.role, e.rank, e.below, e.flags)
               for e in entries)
