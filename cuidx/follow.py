@@ -50,7 +50,7 @@ class Following:
                 continue
             parsed = format_.parse(formats.Block(data[:end], 1), reading)
             frame, zoneless = date(parsed, self._options.tz)
-            last: int = frame["line"].max() if len(frame) else 0  # type: ignore[assignment]
+            last = data.count(b"\n", 0, end)
             frame = documents.mark(carry.apply(frame)).with_columns(pl.col("line") + before)
             before += last
             self.zoneless += zoneless
@@ -82,12 +82,15 @@ class Following:
     def _detect(self, head: bytes) -> tuple[formats.Format, formats.Reading]:
         found = formats.detect(head, STDIN, self._options.input_format)
         self.opened.format, self.opened.confidence = found.format.NAME, found.confidence
-        return found.format, formats.Reading(
+        reading = formats.Reading(
             want=frozenset(ROLES),
             fields=self._options.fields,
             patterns=self._options.patterns,
             strict_json=found.json_share >= STRICT_JSON,
+            notes=self.opened.notes,
         )
+        formats.begin(found.format, reading, head, STDIN)
+        return found.format, reading
 
     def _count(self, frame: pl.DataFrame) -> None:
         self.kinds.update(frame["kind"].cast(pl.String).to_list())

@@ -132,6 +132,7 @@ class Opened:
     format: str | None = None
     compression: str | None = None
     confidence: float = 1.0
+    notes: set[str] = field(default_factory=set)  # what its format has to say of it
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
 
@@ -332,7 +333,9 @@ class Records:
                 patterns=self.options.patterns,
                 strict_json=found.json_share >= STRICT_JSON,
                 path_roles=_path_roles(source.path),
+                notes=opened.notes,
             )
+            formats.begin(found.format, reading, head, source.path)
             if (
                 is_built()
                 and reading.strict_json
@@ -442,6 +445,8 @@ def _pipe(path: str) -> AbstractContextManager[BinaryIO]:
 
 def _parse(format_: formats.Format, reading: formats.Reading, tz: str, data: bytes) -> _Parsed:
     frame, zoneless = date(format_.parse(formats.Block(data, 1), reading), tz)
+    if format_.cut is not whole_lines:  # a record may be many lines
+        return _Parsed(frame, zoneless, data.count(b"\n"))
     last: int = frame["line"].max() if len(frame) else 0  # type: ignore[assignment]
     return _Parsed(frame, zoneless, last)
 

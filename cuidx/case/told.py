@@ -56,6 +56,7 @@ def warnings(told: Told) -> list[str]:
     found += [
         f"{one.path}: left out: {one.left_out}" for one in told.opened if one.left_out is not None
     ]
+    found += [f"{one.path}: {note}" for one in told.opened for note in one.notes]
     if nameless:
         found.append(
             "no line names a container or an address; --pattern or --field can say where one is"

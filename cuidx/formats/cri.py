@@ -110,9 +110,10 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         for name in inner.columns
         if name not in ("kind", "why", "raw", "envelope", *lines.INNER)
     ]
+    inside = inner["record_kind"].gather(place)  # an address manager's line, for one, is evidence
     kind = (
         pl.when(good & (records["piece"] > 0)).then(pl.lit("fragment", KIND))
-        .when(good).then(pl.lit("event", KIND))
+        .when(good).then(pl.coalesce(inside, pl.lit("event", KIND)))
         .when(records["blank"]).then(pl.lit("blank", KIND))
         .otherwise(pl.lit("unreadable", KIND))
     )  # fmt: skip
