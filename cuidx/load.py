@@ -132,7 +132,10 @@ class Opened:
     format: str | None = None
     compression: str | None = None
     confidence: float = 1.0
+    second: tuple[str, float] | None = None  # the format that came next, and how sure
+    sample: formats.Sample | None = None  # its first lines
     notes: set[str] = field(default_factory=set)  # what its format has to say of it
+    zoneless: int = 0  # times without a zone
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
 
@@ -233,6 +236,7 @@ class Records:
                         continue
                     if task.first:
                         carry, before = Carry(), 0
+                        self.opened[task.source].zoneless = 0
                     assert future is not None  # noqa: S101 - only a failed task has none
                     try:
                         parsed, made = future.result()
@@ -243,6 +247,7 @@ class Records:
                             do="is it still there?",
                         ) from error
                     self.zoneless += parsed.zoneless
+                    self.opened[task.source].zoneless += parsed.zoneless
                     self.yearless += parsed.yearless
                     frame = documents.mark(carry.apply(parsed.frame))
                     # Blocks are parsed side by side, so each counts its lines from 1.
@@ -332,6 +337,7 @@ class Records:
                 )
             found = formats.detect(head, source.path, self.options.input_format)
             opened.format, opened.confidence = found.format.NAME, found.confidence
+            opened.second, opened.sample = found.second, found.sample
             reading = formats.Reading(
                 want=want,
                 fields=self.options.fields,
