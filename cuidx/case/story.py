@@ -214,12 +214,19 @@ class Story:
 
         Lines that know only an IP have their container's name once `book` has been asked for.
         """
-        ladder = self.ladder  # it may have to read the records first
+        _ = self.ladder  # it may have to read the records first
         for part in self.records.parts(want):
-            if part.frame.is_empty():
-                continue
-            frame = settled(part.frame, ladder).with_columns(place=pl.lit(part.source, pl.Int64))
-            yield frame if self._holders is None else _name_ip_lines(frame, self._holders)
+            if part.frame.height:
+                yield self.enrich(part.frame, part.source)
+
+    def enrich(self, frame: pl.DataFrame, source: int) -> pl.DataFrame:
+        """Parsed records of one source with all that is settled; `place` is that source."""
+        found = settled(frame, self.ladder).with_columns(place=pl.lit(source, pl.Int64))
+        return found if self._holders is None else _name_ip_lines(found, self._holders)
+
+    def is_for_leases(self, source: int) -> bool:
+        """Whether a source was read for its leases alone."""
+        return self.opened[source].given in self.lease_sources
 
     # -- what is known of the sources ------------------------------------------------------
 
@@ -270,7 +277,7 @@ class Story:
         shown = [
             (at, one.path, one.format)
             for at, one in enumerate(self.opened)
-            if one.left_out is None and one.path not in self.lease_sources
+            if one.left_out is None and not self.is_for_leases(at)
         ]
         if self.lease_sources:
             places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)
