@@ -14,7 +14,7 @@ from typing import Final
 from cuidx.formats.base import Example, Sample, whole_document
 from cuidx.formats.k8s import begins, parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "k8s-pods"
 TITLE: Final = "Pods: kubectl get pods -o json"
@@ -24,6 +24,11 @@ cut = whole_document  # its newest time is in it somewhere
 
 _POD: Final = re.compile(r'"kind"\s*:\s*"Pod(?:List)?"')
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("kind Pod", r'"kind"\s*:\s*"Pod'),
+    ("the key status", r'"status"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"payment-0","namespace":"shop",'
