@@ -23,6 +23,7 @@ from cuidx.enrich.leases import (
     Clock,
     addresses,
     clock_of,
+    pods_by_address,
     recounted,
     runs_of,
     spans,
@@ -140,7 +141,7 @@ class Story:
     @cached_property
     def book(self) -> tuple[Summary, list[Address]]:
         """All lines' summary and all leases; a second look at the lines only where it is needed."""
-        summary = replace(self.named, groups=self.ladder.fill(self.named.groups).drop("ip_from"))
+        summary = self._told()
         clock = clock_of(summary)
         open_ = sorted({*unsettled(summary), *self.ladder.moves(summary.groups)})
         runs = None
@@ -159,6 +160,17 @@ class Story:
         found = addresses(spans(summary, runs), clock)
         placed = self._place_ip_lines(summary, found)
         return placed, found if placed is summary else recounted(found, placed)
+
+    def _told(self) -> Summary:
+        """The summary with the addresses that evidence tells, and the Pods that addresses tell."""
+        ladder, named = self.ladder, self.named
+        summary = replace(named, groups=ladder.fill(named.groups).drop("ip_from"))
+        pods = pods_by_address(spans(summary)) if clock_of(summary) == "time" else {}
+        if not pods:
+            return summary
+        key = pl.col("container").replace_strict(pods, default=None, return_dtype=pl.String)
+        groups = summary.groups.with_columns(pod_key=pl.coalesce("pod_key", key))
+        return replace(summary, groups=groups, evidence=given(ladder.evidence, groups))
 
     @cached_property
     def timetable(self) -> Timetable:
