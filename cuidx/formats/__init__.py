@@ -11,9 +11,13 @@ from typing import Final, cast
 
 from cuidx.errors import SourceError, UnknownFormatError, UsageError
 from cuidx.formats import (
+    cloudwatch,
     cloudwatch_export,
+    cloudwatch_insights,
     cri,
     elasticdump,
+    es_search,
+    esql_json,
     fluentd_es,
     jsonl_flat,
     k8s_events,
@@ -31,9 +35,10 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
            "Reading", "Sample", "begin", "detect", "named"]  # fmt: skip
 
 # The order decides nothing: a general format caps its own answer.
-FORMATS: Final[tuple[Format, ...]] = (cloudwatch_export, cri, elasticdump, fluentd_es, jsonl_flat,
-                                      k8s_events, k8s_pods, kubectl_logs, rawtext, stern_default,
-                                      stern_json)  # fmt: skip
+FORMATS: Final[tuple[Format, ...]] = (
+    cloudwatch, cloudwatch_export, cloudwatch_insights, cri, elasticdump, es_search, esql_json,
+    fluentd_es, jsonl_flat, k8s_events, k8s_pods, kubectl_logs, rawtext, stern_default, stern_json,
+)  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.
 ADAPTERS: Final = cast("tuple[Adapter, ...]", tuple(f for f in FORMATS if hasattr(f, "ADAPTS")))

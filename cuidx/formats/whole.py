@@ -52,11 +52,11 @@ def documents(text: str) -> Iterator[tuple[int, Any]]:
     Raises:
         BrokenError: after those before it, where what follows is no JSON.
     """
-    at = _skip(text, 0)
+    at = skip(text, 0)
     while at < len(text):
-        value, end = _value(text, at)
+        value, end = value_at(text, at)
         yield at, value
-        at = _skip(text, end)
+        at = skip(text, end)
 
 
 def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
@@ -67,9 +67,9 @@ def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
     Raises:
         BrokenError: after the elements before it, where the document is broken or cut off.
     """
-    at = _skip(text, 0)
-    end = yield from _below(text, at, path)
-    rest = _skip(text, end)
+    at = skip(text, 0)
+    end = yield from below(text, at, path)
+    rest = skip(text, end)
     if rest < len(text):
         raise BrokenError("more text after the document's end", rest)
 
@@ -80,7 +80,7 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
     What is broken ends it early: the members before it are given.
     """
     found: dict[str, Any] = {}
-    at = _skip(text, 0)
+    at = skip(text, 0)
     try:
         for name in path:
             for key, begin in _pairs(text, at):
@@ -91,43 +91,43 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
                 return found
         for key, begin in _pairs(text, at):
             if key not in but:
-                found[key] = _value(text, begin)[0]
+                found[key] = value_at(text, begin)[0]
     except BrokenError:
         pass
     return found
 
 
-def _below(text: str, at: int, path: Sequence[str]) -> Generator[tuple[int, Any], None, int]:
+def below(text: str, at: int, path: Sequence[str]) -> Generator[tuple[int, Any], None, int]:
     """The elements below PATH; gives (returns) where the value at AT ends."""
     if not path:
         if text.startswith("[", at):
             return (yield from _items(text, at))
-        value, end = _value(text, at)
+        value, end = value_at(text, at)
         yield at, value
         return end
     if not text.startswith("{", at):
-        return _value(text, at)[1]
+        return value_at(text, at)[1]
     pairs = _Pairs(text, at)
     for key, begin in pairs:
         if key == path[0]:
-            pairs.end = yield from _below(text, begin, path[1:])
+            pairs.end = yield from below(text, begin, path[1:])
     return pairs.end
 
 
 def _items(text: str, at: int) -> Generator[tuple[int, Any], None, int]:
-    at = _skip(text, at + 1)
+    at = skip(text, at + 1)
     if text.startswith("]", at):
         return at + 1
     while True:
-        value, end = _value(text, at)
+        value, end = value_at(text, at)
         yield at, value
-        at = _skip(text, end)
+        at = skip(text, end)
         if text.startswith("]", at):
             return at + 1
         if not text.startswith(",", at):
             said = "it ends within a list" if at >= len(text) else "no comma after an element"
             raise BrokenError(said, at)
-        at = _skip(text, at + 1)
+        at = skip(text, at + 1)
 
 
 class _Pairs:
@@ -142,29 +142,29 @@ class _Pairs:
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
         text = self._text
-        at = _skip(text, self._at + 1)
+        at = skip(text, self._at + 1)
         if text.startswith("}", at):
             self.end = at + 1
             return
         while True:
             if not text.startswith('"', at):
                 raise BrokenError("a key in quotes is missing", at)
-            key, end = _value(text, at)
-            colon = _skip(text, end)
+            key, end = value_at(text, at)
+            colon = skip(text, end)
             if not text.startswith(":", colon):
                 raise BrokenError("no colon after a key", at)
-            begin = _skip(text, colon + 1)
+            begin = skip(text, colon + 1)
             self.end = -1
             yield key, begin
-            end = self.end if self.end >= 0 else _value(text, begin)[1]
-            at = _skip(text, end)
+            end = self.end if self.end >= 0 else value_at(text, begin)[1]
+            at = skip(text, end)
             if text.startswith("}", at):
                 self.end = at + 1
                 return
             if not text.startswith(",", at):
                 raise BrokenError("it ends within an object" if at >= len(text)
                                   else "no comma after a value", at)  # fmt: skip
-            at = _skip(text, at + 1)
+            at = skip(text, at + 1)
 
 
 def _pairs(text: str, at: int) -> Iterator[tuple[str, int]]:
@@ -173,7 +173,12 @@ def _pairs(text: str, at: int) -> Iterator[tuple[str, int]]:
     return iter(_Pairs(text, at))
 
 
-def _value(text: str, at: int) -> tuple[Any, int]:
+def value_at(text: str, at: int) -> tuple[Any, int]:
+    """(the value that begins at AT, where it ends).
+
+    Raises:
+        BrokenError: there is none.
+    """
     try:
         return _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError) as error:
@@ -181,6 +186,7 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         raise BrokenError(f"no valid JSON: {said}", at) from None
 
 
-def _skip(text: str, at: int) -> int:
+def skip(text: str, at: int) -> int:
+    """Where the blanks at AT end."""
     found = _BLANK.match(text, at)
     return found.end() if found else at
