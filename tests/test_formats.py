@@ -97,8 +97,9 @@ CUT = st.builds(lambda raw, n: raw[:n], st.sampled_from(ALL_RAW), st.integers(0,
 LINES = st.lists(st.one_of(st.sampled_from(ALL_RAW), TEXT, CUT), max_size=12)
 
 
-# A file of these is one JSON document.
-DOCUMENTS = {"cloudwatch", "cloudwatch-insights", "es-search", "esql-json", "k8s-events", "k8s-pods"}
+# In a file of these a record is not a line: a JSON document, pairs of lines, rows of a table.
+DOCUMENTS = {"cloudwatch", "cloudwatch-insights", "elasticdump-array", "es-bulk", "es-search",
+             "esql-json", "k8s-events", "k8s-pods"}  # fmt: skip
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["mixed", "JSON file"])

@@ -16,6 +16,8 @@ from cuidx.formats import (
     cloudwatch_insights,
     cri,
     elasticdump,
+    elasticdump_array,
+    es_bulk,
     es_search,
     esql_json,
     fluentd_es,
@@ -36,8 +38,8 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
 
 # The order decides nothing: a general format caps its own answer.
 FORMATS: Final[tuple[Format, ...]] = (
-    cloudwatch, cloudwatch_export, cloudwatch_insights, cri, elasticdump, es_search, esql_json,
-    fluentd_es, jsonl_flat, k8s_events, k8s_pods, kubectl_logs, rawtext, stern_default, stern_json,
+    cloudwatch, cloudwatch_export, cloudwatch_insights, cri, elasticdump, elasticdump_array,
+    es_bulk, es_search, esql_json, fluentd_es, jsonl_flat, k8s_events, k8s_pods, kubectl_logs, rawtext, stern_default, stern_json,
 )  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.
