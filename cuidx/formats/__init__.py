@@ -19,11 +19,15 @@ from cuidx.formats import (
     elasticdump_array,
     es_bulk,
     es_search,
+    esql_csv,
     esql_json,
     fluentd_es,
+    generic_csv,
+    generic_tsv,
     jsonl_flat,
     k8s_events,
     k8s_pods,
+    kibana_csv,
     kubectl_logs,
     rawtext,
     stern_default,
@@ -39,7 +43,8 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
 # The order decides nothing: a general format caps its own answer.
 FORMATS: Final[tuple[Format, ...]] = (
     cloudwatch, cloudwatch_export, cloudwatch_insights, cri, elasticdump, elasticdump_array,
-    es_bulk, es_search, esql_json, fluentd_es, jsonl_flat, k8s_events, k8s_pods, kubectl_logs, rawtext, stern_default, stern_json,
+    es_bulk, es_search, esql_csv, esql_json, fluentd_es, generic_csv, generic_tsv, jsonl_flat,
+    k8s_events, k8s_pods, kibana_csv, kubectl_logs, rawtext, stern_default, stern_json,
 )  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.
