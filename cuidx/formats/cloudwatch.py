@@ -32,8 +32,8 @@ SAMPLES: Final = (
     Example(
         '{"events":[{"logStreamName":"node-1-application.var.log.containers.mail-q9t2w_shop_mail-'
         + "3efe504917c152f66e79aac572ba177118b79c8f3ef97b678097a503ccd66957"
-        + '.log","timestamp":1793610010900,"message":"WARN smtp retry","ingestionTime":1793610012410,'
-        '"eventId":"1"}]}',
+        + '.log","timestamp":1793610010900,"message":"WARN smtp retry","ingestionTime":'
+        '1793610012410,"eventId":"1"}]}',
         {
             "time": "2026-11-02T09:00:10.900Z",
             "time_from": "collector",
@@ -60,8 +60,12 @@ SAMPLES: Final = (
     ),
 )
 
-_BEGINS: Final = re.compile(r'\s*\{\s*"(?:events|searchedLogStreams|next(?:Forward|Backward)?Token)"')
-_EVENTS: Final = re.compile(r'"events"\s*:\s*\[\s*(?:\]|\{\s*"(?:logStreamName|timestamp|message)"\s*:)')
+_BEGINS: Final = re.compile(
+    r'\s*\{\s*"(?:events|searchedLogStreams|next(?:Forward|Backward)?Token)"'
+)
+_EVENTS: Final = re.compile(
+    r'"events"\s*:\s*\[\s*(?:\]|\{\s*"(?:logStreamName|timestamp|message)"\s*:)'
+)
 # As Container Insights' Fluent Bit and Fargate's router name their streams.
 _STREAM: Final = re.compile(
     r"containers\.(?P<pod>[^_/]+)_(?P<namespace>[^_/]+)_(?P<container_name>[^_/]+)"

@@ -40,8 +40,8 @@ SAMPLES: Final = (
         },
     ),
     Example(
-        '2026-11-02T09:00:07.305Z {"ts":"2026-11-02T09:00:07.300Z","level":"info","msg":"listening",'
-        '"ikontainer_CUID":"c4e8","svc":"payment.shop.lab"}',
+        '2026-11-02T09:00:07.305Z {"ts":"2026-11-02T09:00:07.300Z","level":"info","msg":'
+        '"listening","ikontainer_CUID":"c4e8","svc":"payment.shop.lab"}',
         {
             "time": "2026-11-02T09:00:07.305Z",
             "time_from": "collector",

@@ -1,7 +1,7 @@
 """CloudWatch Logs Insights: what `aws logs get-query-results` prints.
 
     {"results": [[{"field": "@timestamp", "value": "2026-11-02 09:00:10.900"},
-                  {"field": "@message", "value": "…"}, …], …], "statistics": {…}, "status": "Complete"}
+                  {"field": "@message", "value": "…"}, …], …], "status": "Complete"}
 
 A row is a list of fields, those that it has not left out; newest first. `@timestamp` has no zone
 and is UTC by definition.

@@ -1,10 +1,10 @@
-"""Tables as text: a header, then rows of cells between commas, semicolons or tabs.
+r"""Tables as text: a header, then rows of cells between commas, semicolons or tabs.
 
     time,level,message                               header: skipped, wherever it comes again
     2026-11-02T09:00:00.100Z,INFO,"GET ""/"", then
     another line of the same cell"                   one record, two lines
 
-Cells are quoted as RFC 4180 says; a tab file of a database has `\\t`, `\\n` and `\\N` instead.
+Cells are quoted as RFC 4180 says; a tab file of a database has `\t`, `\n` and `\N` instead.
 A row of another width than the header's is unreadable. One that takes in several lines because a
 quote was not closed loses its first line alone: reading starts again on the next.
 """
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 import polars as pl
 
@@ -48,13 +48,16 @@ _DOTTED: Final = (
 )
 
 
-class Row(NamedTuple):
-    """A row: which line it begins in (from 0), how many it has, and its cells or what is wrong."""
+@dataclass(slots=True)
+class Rows:
+    """Rows one after the other: the lines they begin in (from 0), and their cells.
 
-    begin: int
-    lines: int
-    cells: list[str] | None
-    why: str | None = None
+    One that can't be read has no cells; `why` says of its place what is wrong.
+    """
+
+    begins: Sequence[int]
+    cells: list[list[str] | None]
+    why: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,10 @@ def header(sample: Sample, delimiters: str) -> Header | None:
     best: Header | None = None
     for delimiter in delimiters:
         plain = Header((), delimiter)
-        row = next(split(some[first:], plain), None)
-        if row is None or row.cells is None:
+        cells = split(some[first:], plain).cells[0]
+        if cells is None:
             continue
-        names = tuple(name.strip() for name in row.cells)
+        names = tuple(name.strip() for name in cells)
         if best is None or len(names) > len(best.names):
             best = Header(names, delimiter, delimiter == "\t" and _is_escaped(some[first:]))
     return best
@@ -120,17 +123,12 @@ def _is_escaped(some: Sequence[str]) -> bool:
 def share(sample: Sample, found: Header) -> tuple[float, list[list[str]]]:
     """(the share of rows that have the header's width, the cells of those) of a SAMPLE."""
     some = [line.removesuffix("\r") for line in sample.lines[:_SOME]]
-    whole = list(split(some, found))
-    if len(sample.lines) > _SOME and len(whole) > 1:
-        whole.pop()  # the sample may end within it
-    filled = [row for row in whole if row.cells is None or any(map(str.strip, row.cells))]
-    body = [
-        row for row in filled
-        if row.cells is None
-        or (tuple(map(str.strip, row.cells)) != found.names and not _is_separator(row.cells))
-    ]  # fmt: skip
-    good = [row.cells for row in body if row.cells is not None and _fits(row.cells, found)]
-    return len(good) / max(len(body), 1), good
+    cells = split(some, found).cells
+    if len(sample.lines) > _SOME and len(cells) > 1:
+        cells.pop()  # the sample may end within it
+    kinds = [_kind(row, found) for row in cells]
+    good = [row for row, kind in zip(cells, kinds, strict=True) if row and kind == "event"]
+    return len(good) / max(len(good) + kinds.count("unreadable"), 1), good
 
 
 def cut(data: bytes) -> int:
@@ -138,11 +136,16 @@ def cut(data: bytes) -> int:
     end = whole_lines(data)
     if b'"' not in data:
         return end
-    spans = []
-    for hit in _QUOTED.finditer(data):
-        begin, after = hit.span()
-        if data.find(b"\n", begin, after) >= 0:
-            spans.append((begin, after))
+    if _is_regular(data):  # then a newline is in a cell where the quotes before it are odd
+        odd = data.count(b'"', 0, end) % 2
+        while odd and end:
+            before = data.rfind(b"\n", 0, end - 1) + 1
+            odd = (odd + data.count(b'"', before, end)) % 2
+            end = before
+        return end
+    spans = [
+        hit.span() for hit in _QUOTED.finditer(data) if data.find(b"\n", hit.start(), hit.end()) > 0
+    ]
     while spans and end:
         begin, after = spans.pop()
         if begin < end <= after:
@@ -150,44 +153,86 @@ def cut(data: bytes) -> int:
     return end
 
 
-def split(texts: Sequence[str], found: Header) -> Iterator[Row]:
-    """The rows of TEXTS (lines without newlines), in order; a blank line is a row of no cells."""
+def _is_regular(data: bytes) -> bool:
+    """Whether all quotes but doubled ones stand at a cell's begin or its end, as RFC 4180 wants."""
+    single = data.replace(b'""', b"")
+    edges = single.startswith(b'"') + single.endswith(b'"') + single.count(b'"\r\n')
+    for mark in (b",", b";", b"\t", b"\n"):
+        edges += single.count(mark + b'"') + single.count(b'"' + mark)
+    return edges == single.count(b'"')
+
+
+def split(texts: Sequence[str], found: Header) -> Rows:
+    """The rows of TEXTS (lines without newlines); a blank line is a row of no cells."""
     if found.escaped:
-        for at, line in enumerate(texts):
-            yield Row(at, 1, [_unescaped(cell) for cell in line.removesuffix("\r").split("\t")]
-                      if line.strip() else [])  # fmt: skip
-        return
+        return Rows(range(len(texts)), [_escaped_row(line) for line in texts])
     if csv.field_size_limit() < _LONGEST_CELL:
         csv.field_size_limit(_LONGEST_CELL)  # the module's own limit is that of no CSV
-    width, at = len(found.names), 0
+    try:
+        cells: list[list[str] | None] = list(
+            csv.reader(texts, delimiter=found.delimiter, strict=True)
+        )
+    except csv.Error:
+        return _split_one_by_one(texts, found)
+    if len(cells) != len(texts):  # some take several lines
+        return _split_one_by_one(texts, found)
+    return Rows(range(len(texts)), cells)
+
+
+def _split_one_by_one(texts: Sequence[str], found: Header) -> Rows:
+    begins: list[int] = []
+    rows_ = Rows(begins, [])
+    at = 0
     while at < len(texts):
-        reader = csv.reader(
-            (f"{line}\n" for line in islice(texts, at, None)), delimiter=found.delimiter,
-            strict=True,
-        )  # fmt: skip
-        begin = start = at
+        at, why = _split_on(texts, at, found, begins, rows_.cells)
+        if why is not None:
+            rows_.why[len(begins)] = why
+            begins.append(at)
+            rows_.cells.append(None)
+            at += 1
+    return rows_
+
+
+def _split_on(
+    texts: Sequence[str],
+    start: int,
+    found: Header,
+    begins: list[int],
+    cells: list[list[str] | None],
+) -> tuple[int, str | None]:
+    """Read rows from line START on; (the line where that ends, what is wrong with it if it is)."""
+    width, begin = len(found.names), start
+    reader = csv.reader(
+        (f"{line}\n" for line in islice(texts, start, None)), delimiter=found.delimiter, strict=True
+    )
+    try:
+        for row in reader:
+            end = start + reader.line_num
+            if end - begin > 1 and width and len(row) != width:
+                return begin, f"a quote is not closed: {len(row)} cells, the header has {width}"
+            begins.append(begin)
+            cells.append(row)
+            begin = end
+    except csv.Error as error:
+        if "end of data" in str(error):
+            return begin, "a quote is not closed"
+        if start + reader.line_num - begin > 1:
+            return begin, f"a quote is not closed: {error}"
+        # Text after a closing quote: no harm where the cells are as many as they must be.
         try:
-            for cells in reader:
-                end = start + reader.line_num
-                if end - begin > 1 and width and len(cells) != width:
-                    break
-                yield Row(begin, end - begin, cells)
-                begin = end
-            else:
-                return
-            why = f"a quote is not closed, or {len(cells)} cells and not {width}"
-        except csv.Error as error:
-            why = str(error)
-            if start + reader.line_num - begin == 1 and "end of data" not in why:
-                # Text after a closing quote: no harm where the cells are as many as they must be.
-                cells = next(csv.reader([texts[begin]], delimiter=found.delimiter))
-                yield Row(begin, 1, cells)
-                at = begin + 1
-                continue
-            if "end of data" in why:
-                why = "a quote is not closed"
-        yield Row(begin, 1, None, why)
-        at = begin + 1
+            row = next(csv.reader([texts[begin]], delimiter=found.delimiter))
+        except csv.Error as still:
+            return begin, str(still)
+        begins.append(begin)
+        cells.append(row)
+        begin += 1
+    return begin, None
+
+
+def _escaped_row(line: str) -> list[str] | None:
+    return (
+        [_unescaped(cell) for cell in line.removesuffix("\r").split("\t")] if line.strip() else []
+    )
 
 
 def _unescaped(cell: str) -> str:
@@ -196,14 +241,11 @@ def _unescaped(cell: str) -> str:
     return _ESCAPE.sub(lambda hit: _ESCAPES[hit[0]], cell) if "\\" in cell else cell
 
 
-def _fits(cells: Sequence[str], found: Header) -> bool:
-    return len(cells) == len(found.names)
-
-
 def _is_separator(cells: Sequence[str]) -> bool:
-    return len(cells) <= 2 and bool(_SEPARATOR.match(cells[0] if cells else "")) or (
-        len(cells) == 2 and cells[0].lower() == "sep="
-    )  # fmt: skip
+    """Whether it is the line that tells Excel the delimiter, as one cell or cut in two by it."""
+    return (len(cells) == 1 and _SEPARATOR.fullmatch(cells[0]) is not None) or (
+        len(cells) == 2 and cells[0].lower() == "sep=" and not cells[1].strip()
+    )
 
 
 def parse(
@@ -218,9 +260,13 @@ def parse(
     """
     found = found or Header((), ",")
     texts = block.texts()
-    body = list(split(texts, found))
-    kinds = [_kind(row, found) for row in body]
-    good = [row.cells for row, kind in zip(body, kinds, strict=True) if kind == "event"]
+    body = split(texts, found)
+    first, width = (found.names or ("",))[0], len(found.names)
+    kinds = [
+        "event" if row and len(row) == width and row[0] and row[0] != first else _kind(row, found)
+        for row in body.cells
+    ]
+    good = [row for row, kind in zip(body.cells, kinds, strict=True) if row and kind == "event"]
     cells = change(_columns(good, found, reading), reading)
     wrapped = is_wrapped({name.partition(".")[0] for name in found.names})
     parsed = rows.parse(cells, 1, reading, wrapped=wrapped)
@@ -229,41 +275,34 @@ def parse(
             pl.Series(role, [row[found.names.index(name)] for row in good], dtype=pl.String)
             for role, name in (("doc_id", "_id"), ("doc_index", "_index"))
         )
-    place = pl.Series([None if kind != "event" else 1 for kind in kinds], dtype=pl.Int64)
-    bad = [kind == "unreadable" for kind in kinds]
-    return parsed.select(pl.all().gather(place.cum_sum() - 1)).with_columns(
-        line=pl.Series([row.begin for row in body], dtype=pl.Int64) + block.first_line,
-        kind=pl.coalesce("kind", pl.Series(kinds, dtype=KIND)),
+    kind = pl.Series(kinds, dtype=KIND)
+    place = pl.select(pl.when(kind == "event").then((kind == "event").cum_sum() - 1)).to_series()
+    why: list[str | None] = [None] * len(kinds)
+    raw: list[str | None] = [None] * len(kinds)
+    for at in (kind == "unreadable").arg_true():
+        end = body.begins[at + 1] if at + 1 < len(kinds) else len(texts)
+        raw[at] = "\n".join(texts[body.begins[at] : end])
+        have = len(body.cells[at] or ())
+        why[at] = body.why.get(at) or f"{have} cells, but the header has {width}"
+    return parsed.select(pl.all().gather(place)).with_columns(
+        line=pl.Series(body.begins, dtype=pl.Int64) + block.first_line,
+        kind=pl.coalesce("kind", kind),
         suffixes=pl.col("suffixes").fill_null(0),
-        why=pl.Series(
-            [_why(row, found) if wrong else None for row, wrong in zip(body, bad, strict=True)],
-            dtype=pl.String,
-        ),
-        raw=pl.Series(
-            [
-                "\n".join(texts[row.begin : row.begin + row.lines]) if wrong else None
-                for row, wrong in zip(body, bad, strict=True)
-            ],
-            dtype=pl.String,
-        ),
+        why=pl.Series(why, dtype=pl.String),
+        raw=pl.Series(raw, dtype=pl.String),
     )
 
 
-def _kind(row: Row, found: Header) -> str:
-    cells = row.cells
+def _kind(cells: list[str] | None, found: Header) -> str:
     if cells is None:
         return "unreadable"
-    if len(cells) == len(found.names):
-        if cells[0].strip() == found.names[0] and tuple(map(str.strip, cells)) == found.names:
+    if len(cells) == len(found.names) > 0:
+        if tuple(map(str.strip, cells)) == found.names:
             return "skipped"
         return "event" if any(map(str.strip, cells)) else "skipped"
     if len(cells) <= 1 and not "".join(cells).strip():
         return "blank"
     return "skipped" if _is_separator(cells) else "unreadable"
-
-
-def _why(row: Row, found: Header) -> str:
-    return row.why or f"{len(row.cells or ())} cells, but the header has {len(found.names)}"
 
 
 def _columns(good: Sequence[list[str]], found: Header, reading: Reading) -> pl.DataFrame:

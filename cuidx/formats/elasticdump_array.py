@@ -1,4 +1,4 @@
-"""The single array that old versions of elasticdump wrote: a search hit a line, the comma before it.
+"""The single array that old versions of elasticdump wrote: a hit a line, the comma before it.
 
     [
     {"_index":"shop-2026.11.02","_id":"27e5c6dc","_score":null,"_source":{…}}

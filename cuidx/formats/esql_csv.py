@@ -82,9 +82,7 @@ def _change(cells: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     return several(cells, inside, reading)
 
 
-def several(
-    cells: pl.DataFrame, lists: dict[str, pl.Series], reading: Reading
-) -> pl.DataFrame:
+def several(cells: pl.DataFrame, lists: dict[str, pl.Series], reading: Reading) -> pl.DataFrame:
     """CELLS with the values in LISTS (null: not one), as far as a role can have several.
 
     Of other roles the first value counts; a message stays as it is.

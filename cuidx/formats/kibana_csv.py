@@ -53,7 +53,20 @@ _SHAPE: Final = (
 )
 _SHOWN: Final = re.compile(_SHAPE.replace("(?<", "(?P<"))
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS: Final = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+)
 _QUARTER: Final = 15 * 60 * 1_000_000_000
 _NEAR: Final = 60 * 1_000_000_000  # a collector may be that late
 _LOOKED_AT: Final = 500  # rows
@@ -91,9 +104,7 @@ def _change(cells: pl.DataFrame, reading: Reading) -> pl.DataFrame:
         pl.col(name).str.replace(r"^'([=+@-])", "$1").replace("-", None) for name in cells.columns
     )
     dates = [name for name in cells.columns if (roles.role_of((name,)) or ("",))[0] == "time"]
-    shown = pl.col(*dates).str.extract_groups(_SHAPE) if dates else None
-    if shown is not None:
-        cells = cells.with_columns(_iso(cells[name]) for name in dates)
+    cells = cells.with_columns(_iso(cells[name]) for name in dates)
     said = [name for name in cells.columns if (roles.role_of((name,)) or ("",))[0] == "message"]
     if dates and said:
         _hint(cells[dates[0]], cells[said[0]], reading)
@@ -113,14 +124,18 @@ def _iso(column: pl.Series) -> pl.Series:
     iso = pl.concat_str(
         "year", pl.lit("-"), month, pl.lit("-"), pl.col("day").str.zfill(2), pl.lit(" "), "clock"
     )
-    return pl.coalesce(parts.select(iso).to_series(), column).alias(column.name)
+    return pl.select(
+        pl.coalesce(parts.select(iso).to_series(), column).alias(column.name)
+    ).to_series()
 
 
 def _hint(shown: pl.Series, message: pl.Series, reading: Reading) -> None:
     """Say which zone SHOWN is in, if the lines' own times agree on one."""
     some = shown.head(_LOOKED_AT)
     own = message.head(_LOOKED_AT).str.extract(f"({ISO})", 1)
-    have = some.str.contains("^[0-9]{4}-[0-9]{2}-[0-9]{2} ") & own.str.contains("(?:Z|[+-][0-9:]+)$")
+    have = some.str.contains("^[0-9]{4}-[0-9]{2}-[0-9]{2} ") & own.str.contains(
+        "(?:Z|[+-][0-9:]+)$"
+    )
     have = have.fill_null(False)
     local, _ = times.parse(some.filter(have))
     line, _ = times.parse(own.filter(have))
@@ -128,8 +143,9 @@ def _hint(shown: pl.Series, message: pl.Series, reading: Reading) -> None:
     if apart.is_empty():
         return
     nearest = ((apart + _QUARTER // 2) // _QUARTER) * _QUARTER
-    offset = nearest.mode().sort().first()
-    if not isinstance(offset, int) or ((apart - offset).abs() < _NEAR).mean() < 0.9:
+    offset = int(nearest.mode().sort()[0])
+    near = int(((apart - offset).abs() < _NEAR).sum())
+    if near < 0.9 * len(apart):
         return
     hours, minutes = divmod(abs(offset) // 60_000_000_000, 60)
     sign = "-" if offset < 0 else "+"

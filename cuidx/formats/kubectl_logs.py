@@ -98,7 +98,9 @@ def _without_errors(frame: pl.DataFrame) -> pl.DataFrame:
     """A line that could not be had is none of the container's."""
     if "message" not in frame.columns:
         return frame
-    lost = ((frame["kind"] == "event") & frame["message"].str.starts_with(_KUBELET)).fill_null(False)
+    lost = ((frame["kind"] == "event") & frame["message"].str.starts_with(_KUBELET)).fill_null(
+        False
+    )
     if not lost.any():
         return frame
     return frame.with_columns(

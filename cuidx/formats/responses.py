@@ -1,4 +1,4 @@
-"""Answers of a server: JSON documents with a list of records somewhere in them, and facts beside it.
+"""Answers of a server: JSON documents with a list of records in them, and facts beside it.
 
     {"took": 12, "timed_out": false, "hits": {"total": {…}, "hits": [{…}, {…}]}}
     facts: what is missing                                  list of records
@@ -123,16 +123,14 @@ def _answer(
     return Answer(line, value if isinstance(value, dict) else {}, [], has_list=False)
 
 
-def _broken(
-    text: str, at: int, paths: Sequence[Path], where: Lines, error: BrokenError
-) -> Answer:
+def _broken(text: str, at: int, paths: Sequence[Path], where: Lines, error: BrokenError) -> Answer:
     """What can be had of a document that is broken or cut off: what comes before that place."""
     best: tuple[list[tuple[int, Any]], BrokenError] = ([], error)
     for path in paths:
         found: list[tuple[int, Any]] = []
         try:
             for place, one in whole.below(text, at, path):
-                found.append((where.at(place), one))  # noqa: PERF401 - what came is kept
+                found.append((where.at(place), one))
         except BrokenError as there:
             if found or not best[0]:
                 best = (found, there)

@@ -1,9 +1,9 @@
-"""stern's default output: Pod, container, line; the namespace first where there are several.
+r"""stern's default output: Pod, container, line; the namespace first where there are several.
 
     payment-0 payment {"ts":"2026-11-02T09:00:07.300Z","level":"info","msg":"listening",…}
     shop payment-0 payment 2026-11-02T10:00:07.300561288+01:00 listening on 10.10.11.2:8443
     ns   Pod       container  with -t, in stern's own zone     line
-    + payment-0 › payment                 stern began to follow it; `-`: it stopped
+    + payment-0 \u203a payment            stern began to follow it; `-`: it stopped
 
 Names may be coloured. With `-t short` the time is `11-02 10:00:07`: no year and no zone.
 """
@@ -34,7 +34,7 @@ _TIME: Final = (
     r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}(?:Z|[+-][0-9]{2}:[0-9]{2})"
     r"|[01][0-9]-[0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2})"
 )
-_MARK: Final = rf"^{_COLOUR}[+-]{_COLOUR} (?:{_COLOUR}[a-z0-9.-]+{_COLOUR} )+› "
+_MARK: Final = rf"^{_COLOUR}[+-]{_COLOUR} (?:{_COLOUR}[a-z0-9.-]+{_COLOUR} )+\u203a "
 
 
 def _name(role: str, shape: str) -> str:

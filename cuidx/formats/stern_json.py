@@ -24,8 +24,8 @@ SOURCE: Final = "stern/stern, cmd/cmd.go (templates), stern/tail.go (struct Log,
 
 SAMPLES: Final = (
     Example(
-        '{"message":"2026-11-02T09:00:10.900Z WARN smtp retry relay=192.0.2.25","nodeName":"node-1",'
-        '"namespace":"shop","podName":"mail-5b7c9d8f64-q9t2w","containerName":"mail"}',
+        '{"message":"2026-11-02T09:00:10.900Z WARN smtp retry relay=192.0.2.25","nodeName":'
+        '"node-1","namespace":"shop","podName":"mail-5b7c9d8f64-q9t2w","containerName":"mail"}',
         {
             "time": "2026-11-02T09:00:10.900Z",
             "time_from": "own",
