@@ -64,6 +64,7 @@ class Detected:
     confidence: float
     json_share: float
     second: tuple[str, float]
+    sample: Sample
 
 
 def detect(head: bytes, path: str, name: str | None = None) -> Detected:
@@ -88,9 +89,9 @@ def detect(head: bytes, path: str, name: str | None = None) -> Detected:
                 where=f"{path}:{first}",
                 do=f"try --input-format {scores[0][1]}, or leave the option out to detect it",
             )
-        return Detected(chosen, score, json_share, scores[0][::-1])
+        return Detected(chosen, score, json_share, scores[0][::-1], sample)
     best, second = scores[0], scores[1]
-    return Detected(BY_NAME[best[1]], best[0], json_share, second[::-1])
+    return Detected(BY_NAME[best[1]], best[0], json_share, second[::-1], sample)
 
 
 def begin(format_: Format, reading: Reading, head: bytes, path: str) -> None:
