@@ -22,11 +22,28 @@ from cuidx.formats.documents import ORDER, Adapted, NotJSONError, is_wrapped, lo
 from cuidx.formats.lines import Record
 from cuidx.formats.responses import Answer
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "record", "sniff", "stream"]
+__all__ = [
+    "NAME",
+    "PARTS",
+    "SAMPLES",
+    "SOURCE",
+    "TITLE",
+    "cut",
+    "parse",
+    "record",
+    "sniff",
+    "stream",
+]
 
 NAME: Final = "cloudwatch"
 TITLE: Final = "CloudWatch Logs: aws logs filter-log-events, get-log-events"
 SOURCE: Final = "Amazon CloudWatch Logs API reference, FilterLogEvents and GetLogEvents"
+
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("a list at events", r'"events"\s*:\s*\['),
+    ("message and timestamp in it", r'"(?:message|timestamp)"\s*:'),
+)
 
 SAMPLES: Final = (
     Example(

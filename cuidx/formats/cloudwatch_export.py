@@ -18,11 +18,16 @@ from cuidx.formats import lines
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.times import LEADING
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "cloudwatch-export"
 TITLE: Final = "CloudWatch Logs, exported to S3"
 SOURCE: Final = "Amazon CloudWatch Logs user guide, exporting log data to Amazon S3"
+
+PARTS: Final = (
+    ("a time in UTC with milliseconds at the start", r"^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z "),
+    ("JSON, or a time of the line's own, behind it", r"^\S+ (?:\{|\[?\d{4}[-/]\d\d)"),
+)
 
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
 PATTERN: Final = rf"^(?<time>{_TIME}) (?s:(?<text>.*))$"

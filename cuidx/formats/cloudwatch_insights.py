@@ -22,11 +22,17 @@ from cuidx.formats.documents import ORDER, table
 from cuidx.formats.lines import Record
 from cuidx.formats.responses import Answer
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "cloudwatch-insights"
 TITLE: Final = "CloudWatch Logs Insights: aws logs get-query-results"
 SOURCE: Final = "Amazon CloudWatch Logs API reference, GetQueryResults; Logs Insights query syntax"
+
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("a list of lists at results", r'"results"\s*:\s*\['),
+    ("field and value in it", r'"field"\s*:'),
+)
 
 SAMPLES: Final = (
     Example(

@@ -25,11 +25,17 @@ from cuidx.formats.lines import Record
 from cuidx.formats.responses import number
 from cuidx.formats.whole import BrokenError, Lines
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "elasticdump-array"
 TITLE: Final = "elasticdump before 1.0, one array of search hits"
 SOURCE: Final = "output of elasticdump 0.16.2"
+
+PARTS: Final = (
+    ("a JSON array", r"^\s*\["),
+    ("the key _id", r'"_id"\s*:'),
+    ("the key _source", r'"_source"\s*:'),
+)
 
 SAMPLES: Final = (
     Example(

@@ -21,11 +21,19 @@ from cuidx.formats.base import Block, Example, Reading, Sample
 from cuidx.formats.documents import NotJSONError, loads
 from cuidx.formats.lines import Record
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "es-bulk"
 TITLE: Final = "Elasticsearch _bulk request"
 SOURCE: Final = "Elasticsearch API reference, bulk"
+
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    (
+        "index, create, update or delete as its only key",
+        r'^\s*\{\s*"(?:index|create|update|delete)"\s*:\s*\{[^{}]*\}\s*\}',
+    ),
+)
 
 SAMPLES: Final = (
     Example(

@@ -22,11 +22,17 @@ from cuidx.formats.base import whole_document as cut
 from cuidx.formats.lines import Record
 from cuidx.formats.responses import Answer, count
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "hit", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "hit", "parse", "sniff"]
 
 NAME: Final = "es-search"
 TITLE: Final = "Elasticsearch search response"
 SOURCE: Final = "Elasticsearch API reference, search, scroll and async search"
+
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("an object at hits", r'"hits"\s*:\s*\{'),
+    ("a list at hits.hits", r'"hits"\s*:\s*\['),
+)
 
 SAMPLES: Final = (
     Example(

@@ -19,11 +19,28 @@ from cuidx.formats.delimited import Header, cut
 from cuidx.formats.documents import table
 from cuidx.formats.esql_json import limit_note
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "several", "sniff"]
+__all__ = [
+    "NAME",
+    "PARTS",
+    "SAMPLES",
+    "SOURCE",
+    "TITLE",
+    "cut",
+    "head",
+    "parse",
+    "several",
+    "sniff",
+]
 
 NAME: Final = "esql-csv"
 TITLE: Final = "Elasticsearch ES|QL, format=csv"
 SOURCE: Final = "elastic/elasticsearch, x-pack esql formatter/TextFormat.java"
+
+PARTS: Final = (
+    ("commas or semicolons", r"[,;]"),
+    ("a column @timestamp", r"@timestamp"),
+    ("a time in UTC in it", r"\d{4}-\d\d-\d\dT[\d:]{8}(?:\.\d+)?Z"),
+)
 
 SAMPLES: Final = (
     Example(

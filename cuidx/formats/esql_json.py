@@ -22,11 +22,17 @@ from cuidx.formats.documents import is_wrapped
 from cuidx.formats.lines import Record
 from cuidx.formats.responses import Answer
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "limit_note", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "limit_note", "parse", "sniff"]
 
 NAME: Final = "esql-json"
 TITLE: Final = "Elasticsearch ES|QL or SQL response"
 SOURCE: Final = "Elasticsearch API reference, ES|QL query API and SQL search API"
+
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("a list at columns", r'"columns"\s*:\s*\['),
+    ("a list at values or rows", r'"(?:values|rows)"\s*:\s*\['),
+)
 
 SAMPLES: Final = (
     Example(

@@ -17,11 +17,16 @@ from cuidx.formats import delimited
 from cuidx.formats.base import Block, Example, Reading, Sample
 from cuidx.formats.delimited import LEAST, Header, cut
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff", "sure"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff", "sure"]
 
 NAME: Final = "generic-csv"
 TITLE: Final = "CSV with a header, by commas or semicolons"
 SOURCE: Final = "RFC 4180"
+
+PARTS: Final = (
+    ("commas or semicolons", r"[,;][^,;]*[,;]"),
+    ("names in the first line", r'^"?[@#_]?[^\W\d][\w .@:/()\[\]#%+-]*"?[,;]'),
+)
 
 SAMPLES: Final = (
     Example(

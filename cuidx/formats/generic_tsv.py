@@ -17,11 +17,16 @@ from cuidx.formats import delimited, generic_csv
 from cuidx.formats.base import Block, Example, Reading, Sample
 from cuidx.formats.delimited import Header, cut
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
 
 NAME: Final = "generic-tsv"
 TITLE: Final = "tab-separated values with a header"
 SOURCE: Final = "IANA text/tab-separated-values; RFC 4180; PostgreSQL COPY and mysql --batch"
+
+PARTS: Final = (
+    ("tabs", r"\t[^\t]*\t"),
+    ("names in the first line", r'^"?[@#_]?[^\W\d][\w .@:/()\[\]#%+-]*"?\t'),
+)
 
 SAMPLES: Final = (
     Example(

@@ -24,11 +24,16 @@ from cuidx.formats.documents import table
 from cuidx.formats.esql_csv import several
 from cuidx.times import ISO
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
 
 NAME: Final = "kibana-csv"
 TITLE: Final = "Kibana CSV report"
 SOURCE: Final = "elastic/kibana, kbn-generate-csv; issues 56153, 67621, 281932"
+
+PARTS: Final = (
+    ("commas", r","),
+    ("a time like Nov 2, 2026 @ 10:00:10.900", r"[A-Z][a-z]{2} \d{1,2}, \d{4} @ \d\d:\d\d:\d\d"),
+)
 
 SAMPLES: Final = (
     Example(

@@ -20,11 +20,19 @@ from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.schema import KIND
 from cuidx.times import LEADING
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
 
 NAME: Final = "kubectl-logs"
 TITLE: Final = "kubectl logs --prefix, --timestamps or both"
 SOURCE: Final = "kubernetes/kubectl, pkg/cmd/logs/logs.go; kubelet, RFC3339NanoFixed times"
+
+PARTS: Final = (
+    (
+        "[pod/NAME/CONTAINER], or a time with nine digits, at the start",
+        r"^(?:\[pod/|\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9})",
+    ),
+    ("a blank and the line behind it", r"^\S+ "),
+)
 
 # The kubelet writes nine digits, always: a time with fewer is the program's own.
 _TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}(?:Z|[+-][0-9]{2}:[0-9]{2})"

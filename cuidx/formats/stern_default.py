@@ -20,11 +20,19 @@ from cuidx.formats import lines
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.times import LEADING
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
 
 NAME: Final = "stern-default"
 TITLE: Final = "stern, default output"
 SOURCE: Final = "stern/stern, cmd/cmd.go (templates), stern/tail.go (times and marks)"
+
+PARTS: Final = (
+    ("a Pod's name at the start", r"^(?:\x1b\[[\d;]*m)*[a-z0-9][a-z0-9.-]*(?:\x1b\[[\d;]*m)* "),
+    (
+        "a container's name after it",
+        r"^\S+ (?:\x1b\[[\d;]*m)*[a-z0-9][a-z0-9-]*(?:\x1b\[[\d;]*m)* ",
+    ),
+)
 
 _COLOUR: Final = r"(?:\x1b\[[0-9;]*m)*"
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"

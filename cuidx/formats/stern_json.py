@@ -16,11 +16,29 @@ from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.documents import Adapted
 from cuidx.formats.lines import parse
 
-__all__ = ["ADAPTS", "NAME", "SAMPLES", "SOURCE", "TITLE", "adapt", "cut", "parse", "sniff"]
+__all__ = [
+    "ADAPTS",
+    "NAME",
+    "PARTS",
+    "SAMPLES",
+    "SOURCE",
+    "TITLE",
+    "adapt",
+    "cut",
+    "parse",
+    "sniff",
+]
 
 NAME: Final = "stern-json"
 TITLE: Final = "stern -o json or extjson"
 SOURCE: Final = "stern/stern, cmd/cmd.go (templates), stern/tail.go (struct Log, times)"
+
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key message", r'"message"\s*:'),
+    ("the key podName or pod", r'"(?:podName|pod)"\s*:'),
+    ("the key containerName or container", r'"(?:containerName|container)"\s*:'),
+)
 
 SAMPLES: Final = (
     Example(
