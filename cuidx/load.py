@@ -30,6 +30,7 @@ from cuidx.formats.documents import table
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
 from cuidx.schema import KIND, ROLES
+from cuidx.sources.columnar import COLUMNAR, NAMES, frames
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -50,7 +51,6 @@ _HEAD: Final = 1 << 20  # bytes read before the format is said
 STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
-_PARQUET_ROWS: Final = 65_536
 
 # What a file's path says of its lines, as the kubelet and docker name their files.
 _PATHS: Final = (
@@ -86,7 +86,7 @@ class Options:
                                  do=f"roles: {', '.join(ROLES)}")  # fmt: skip
         for pattern in self.patterns:
             check_pattern(pattern)
-        if self.input_format is not None and self.input_format != "parquet":
+        if self.input_format is not None and self.input_format not in NAMES:
             formats.named(self.input_format)
         try:
             pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(self.tz)
@@ -319,23 +319,26 @@ class Records:
         with self._open(source) as (stream, packed):
             opened = self.opened[at]
             opened.compression = packed
-            if packed == "parquet":
-                if self.options.input_format not in (None, "parquet"):
+            asked = self.options.input_format
+            if packed in COLUMNAR:
+                name, what = COLUMNAR[packed]
+                if asked not in (None, name):
                     raise UnknownFormatError(
-                        f"this is a Parquet file, not {self.options.input_format}",
+                        f"this is {what}, not {asked}",
                         where=source.path,
                         do="leave --input-format out to detect it",
                     )
-                opened.format, opened.compression = "parquet", None
+                opened.format, opened.compression = name, None
                 where = source.path if _is_plain(source.path) else io.BytesIO(stream.read())
-                if (inside := _sources_in(source.path, where)) is not None:
+                inside = _sources_in(source.path, where) if packed == "parquet" else None
+                if inside is not None:
                     yield from self._kept_tasks(at, source.path, where, inside)
                     return
-                yield from self._row_tasks(at, _parquet(source.path, where), want)
+                yield from self._row_tasks(at, frames(source.path, where, packed), want)
                 return
-            if self.options.input_format == "parquet":
+            if asked in NAMES:
                 raise UnknownFormatError(
-                    "this is no Parquet file: it does not begin with PAR1",
+                    f"this is no {asked.capitalize()} file: it does not begin like one",
                     where=source.path,
                     do="leave --input-format out to detect what it is",
                 )
@@ -438,7 +441,7 @@ class Records:
             one.notes = set(said["notes"])
             one.held_zoneless = said["zoneless"]
         first = dict.fromkeys(places, True)
-        for frame in _parquet(path, where):
+        for frame in frames(path, where, "parquet"):
             for name, rows in kept.by_source(frame):
                 place = places[name]
                 work = partial(_as_kept, rows, self.opened[place].held_zoneless * first[name])
@@ -537,16 +540,8 @@ def _as_kept(rows: pl.DataFrame, zoneless: int) -> _Parsed:
 def _sources_in(path: str, where: str | io.BytesIO) -> list[dict[str, Any]] | None:
     try:
         return kept.sources_in(where)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken_parquet(path, error) from None
-
-
-def _broken_parquet(path: str, error: Exception) -> SourceError:
-    return SourceError(
-        f"this Parquet file can't be read: {str(error).splitlines()[0]}",
-        where=path,
-        do="write it again; a Parquet file that was cut off has no usable part",
-    )
+    except (pl.exceptions.PolarsError, OSError):
+        return None  # said when its rows are read
 
 
 def _no_work() -> _Parsed:
@@ -562,16 +557,6 @@ def _read_head(stream: BinaryIO) -> tuple[bytes, Exception | None]:
     except (*ENDS_EARLY, OSError) as error:
         return head, error
     return head, None
-
-
-def _parquet(path: str, where: str | io.BytesIO) -> Iterator[pl.DataFrame]:
-    try:
-        scan = pl.scan_parquet(where)
-        rows = int(scan.select(pl.len()).collect().item())
-        for start in range(0, rows, _PARQUET_ROWS):
-            yield scan.slice(start, _PARQUET_ROWS).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken_parquet(path, error) from None
 
 
 def _path_roles(path: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ Sources = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="Files, folders, quoted globs, or - for standard input; .gz .zst .bz2 .xz .parquet "
-        "are read as they are.",
+        ".arrow are read as they are.",
         show_default=False,
     ),
 ]

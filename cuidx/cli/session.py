@@ -242,7 +242,7 @@ def _size(sources: Sequence[str]) -> int | None:
             size = path.stat().st_size if path.is_file() else None
         except (OSError, ValueError):
             return None  # said when it is opened
-        if size is None or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet"):
+        if size is None or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet", ".arrow"):
             return None
         total += size
     return total

@@ -13,18 +13,32 @@ from cuidx.errors import SourceError, UnknownFormatError, UsageError
 from cuidx.formats import (
     aws_ipamd,
     calico_cni,
+    cloudwatch,
+    cloudwatch_export,
+    cloudwatch_insights,
     containerd,
     cri,
     crictl_pods,
     elasticdump,
+    elasticdump_array,
+    es_bulk,
+    es_search,
+    esql_csv,
+    esql_json,
     fluentd_es,
+    generic_csv,
+    generic_tsv,
     jsonl_flat,
     k8s_audit,
     k8s_events,
     k8s_pods,
     k8s_pods_watch,
+    kibana_csv,
+    kubectl_logs,
     prometheus_pod_info,
     rawtext,
+    stern_default,
+    stern_json,
 )
 from cuidx.formats.base import Block, Example, Format, Headed, Reading, Sample
 from cuidx.formats.documents import Adapter
@@ -35,8 +49,11 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
 
 # The order decides nothing: a general format caps its own answer.
 FORMATS: Final[tuple[Format, ...]] = (
-    aws_ipamd, calico_cni, containerd, cri, crictl_pods, elasticdump, fluentd_es, jsonl_flat,
-    k8s_audit, k8s_events, k8s_pods, k8s_pods_watch, prometheus_pod_info, rawtext,
+    aws_ipamd, calico_cni, cloudwatch, cloudwatch_export, cloudwatch_insights, containerd, cri,
+    crictl_pods, elasticdump, elasticdump_array, es_bulk, es_search, esql_csv, esql_json,
+    fluentd_es, generic_csv, generic_tsv, jsonl_flat, k8s_audit, k8s_events, k8s_pods,
+    k8s_pods_watch, kibana_csv, kubectl_logs, prometheus_pod_info, rawtext, stern_default,
+    stern_json,
 )  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.

@@ -144,12 +144,12 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
 
 def _read(text: str, begin: int, series: list[_Series]) -> int:
     """Add the series of the answer at BEGIN to SERIES; where the next answer begins."""
-    elements = whole.below(text, begin, "data", "result")
+    elements = whole.below(text, whole.skip(text, begin), ("data", "result"))
     while True:
         try:
             at, value = next(elements)
         except StopIteration as ended:
-            return int(ended.value)
+            return whole.skip(text, int(ended.value))
         series.append(_Series.of(at, value))
 
 
@@ -182,6 +182,7 @@ def _answer(series: list[_Series], where: whole.Lines, reading: Reading) -> Iter
             "held_from": one.first,
             "held_to": one.last,
             "soft": "true" if one.end < end else None,
+            "state": "open" if one.end >= end else None,
         }
         yield lines.Record(line, None, roles, "evidence")
 
