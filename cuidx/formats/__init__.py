@@ -12,16 +12,20 @@ from typing import Final, cast
 from cuidx.errors import SourceError, UnknownFormatError, UsageError
 from cuidx.formats import (
     cri,
+    docker_json,
     elasticdump,
     filebeat,
     fluentbit,
     fluentbit_merged,
     fluentd_es,
     fluentd_file,
+    journald,
     jsonl_flat,
     k8s_events,
     k8s_pods,
+    loki_api,
     loki_logcli,
+    otlp,
     rawtext,
     vector,
 )
@@ -34,8 +38,8 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
 
 # The order decides nothing: a general format caps its own answer.
 FORMATS: Final[tuple[Format, ...]] = (
-    cri, elasticdump, filebeat, fluentbit, fluentbit_merged, fluentd_es, fluentd_file, jsonl_flat,
-    k8s_events, k8s_pods, loki_logcli, rawtext, vector,
+    cri, docker_json, elasticdump, filebeat, fluentbit, fluentbit_merged, fluentd_es, fluentd_file,
+    journald, jsonl_flat, k8s_events, k8s_pods, loki_api, loki_logcli, otlp, rawtext, vector,
 )  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.

@@ -74,12 +74,31 @@ def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
         raise BrokenError("more text after the document's end", rest)
 
 
+def every(text: str, *path: str) -> Iterator[tuple[int, Any]]:
+    """`elements` of each document in TEXT, one after the other.
+
+    Raises:
+        BrokenError: after the elements before it, where a document is broken or cut off.
+    """
+    at = _skip(text, 0)
+    while at < len(text):
+        at = _skip(text, (yield from _below(text, at, path)))
+
+
+def within(text: str, at: int, *path: str) -> Iterator[tuple[int, Any]]:
+    """`elements` of the value that begins at AT in TEXT, which need not be whole.
+
+    Raises:
+        BrokenError: after the elements before it, where the value is broken or cut off.
+    """
+    yield from _below(text, at, path)
+
+
 def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
     """The members of the object at PATH in the first document of TEXT, without those named BUT.
 
     What is broken ends it early: the members before it are given.
     """
-    found: dict[str, Any] = {}
     at = _skip(text, 0)
     try:
         for name in path:
@@ -88,7 +107,16 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
                     at = begin
                     break
             else:
-                return found
+                return {}
+    except BrokenError:
+        return {}
+    return members_at(text, at, but=but)
+
+
+def members_at(text: str, at: int, *, but: Sequence[str] = ()) -> dict[str, Any]:
+    """The same of the object that begins at AT."""
+    found: dict[str, Any] = {}
+    try:
         for key, begin in _pairs(text, at):
             if key not in but:
                 found[key] = _value(text, begin)[0]
