@@ -6,7 +6,7 @@ Docker's daemon cuts a container's line every 16 KiB, whatever the log driver.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import polars as pl
@@ -68,6 +68,7 @@ def cut(data: bytes, pieces: Pieces) -> int:
 
 def parse(block: Block, reading: Reading, pieces: Pieces) -> pl.DataFrame:
     """`lines.parse`, but a record in pieces is read as one: where it begins, and fragments."""
+    reading = replace(reading, strict_json=True)  # these files have nothing else
     if pieces.none_in(block.data):
         return lines.parse(block, reading)
     found = block.data.split(b"\n")
