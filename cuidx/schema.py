@@ -64,6 +64,7 @@ PARSED: Final = pl.Schema(
         "suffixes": pl.Int64(),  # how many suffixes the line carries
         "repeats": pl.Boolean(),  # the CUID's key stands twice in one object; only if asked for
         "own_time": pl.String(),  # the line's own time inside an envelope; only if asked for
+        "is_json": pl.Boolean(),  # what the program wrote is JSON; only if `payload` is asked for
         **{role: pl.String() for role in (*ROLES, *INNER_ROLES)},
     }
 )

@@ -11,7 +11,11 @@ from typing import Final, cast
 
 from cuidx.errors import SourceError, UnknownFormatError, UsageError
 from cuidx.formats import (
+    aws_ipamd,
+    calico_cni,
+    containerd,
     cri,
+    crictl_pods,
     docker_json,
     elasticdump,
     filebeat,
@@ -21,11 +25,14 @@ from cuidx.formats import (
     fluentd_file,
     journald,
     jsonl_flat,
+    k8s_audit,
     k8s_events,
     k8s_pods,
+    k8s_pods_watch,
     loki_api,
     loki_logcli,
     otlp,
+    prometheus_pod_info,
     rawtext,
     vector,
 )
@@ -38,8 +45,10 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
 
 # The order decides nothing: a general format caps its own answer.
 FORMATS: Final[tuple[Format, ...]] = (
-    cri, docker_json, elasticdump, filebeat, fluentbit, fluentbit_merged, fluentd_es, fluentd_file,
-    journald, jsonl_flat, k8s_events, k8s_pods, loki_api, loki_logcli, otlp, rawtext, vector,
+    aws_ipamd, calico_cni, containerd, cri, crictl_pods, docker_json, elasticdump, filebeat,
+    fluentbit, fluentbit_merged, fluentd_es, fluentd_file, journald, jsonl_flat, k8s_audit,
+    k8s_events, k8s_pods, k8s_pods_watch, loki_api, loki_logcli, otlp, prometheus_pod_info,
+    rawtext, vector,
 )  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.
@@ -59,6 +68,7 @@ class Detected:
     confidence: float
     json_share: float
     second: tuple[str, float]
+    sample: Sample
 
 
 def detect(head: bytes, path: str, name: str | None = None) -> Detected:
@@ -83,9 +93,9 @@ def detect(head: bytes, path: str, name: str | None = None) -> Detected:
                 where=f"{path}:{first}",
                 do=f"try --input-format {scores[0][1]}, or leave the option out to detect it",
             )
-        return Detected(chosen, score, json_share, scores[0][::-1])
+        return Detected(chosen, score, json_share, scores[0][::-1], sample)
     best, second = scores[0], scores[1]
-    return Detected(BY_NAME[best[1]], best[0], json_share, second[::-1])
+    return Detected(BY_NAME[best[1]], best[0], json_share, second[::-1], sample)
 
 
 def begin(format_: Format, reading: Reading, head: bytes, path: str) -> None:

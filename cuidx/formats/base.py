@@ -108,6 +108,8 @@ class Format(Protocol):
     """A module in `cuidx/formats/`; `cuidx/formats/__init__.py` lists them all.
 
     NAME is what `--input-format` takes, TITLE says what it is, SOURCE where the layout is from.
+    PARTS are what a record must have, in words and as an expression: `cuidx detect` says which of
+    them a line lacks.
     """
 
     @property
@@ -118,6 +120,8 @@ class Format(Protocol):
     def SOURCE(self) -> str: ...  # noqa: D102, N802
     @property
     def SAMPLES(self) -> tuple[Example, ...]: ...  # noqa: D102, N802
+    @property
+    def PARTS(self) -> tuple[tuple[str, str], ...]: ...  # noqa: D102, N802
 
     def sniff(self, sample: Sample, /) -> float:
         """How sure it is, 0 to 1. A general format caps its own answer."""

@@ -36,6 +36,11 @@ _TAG: Final = re.compile(
     re.MULTILINE,
 )
 
+PARTS: Final = (
+    ("a time with a zone at the start", r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-])"),
+    ("stdout or stderr after it", r" (?:stdout|stderr) "),
+    ("P or F before the text", r" [PF](?::\S*)?(?: |$)"),
+)
 SAMPLES: Final = (
     Example(
         "2016-10-06T00:17:09.669794202Z stdout F The content of the log entry 1",

@@ -19,12 +19,16 @@ import polars as pl
 from cuidx.formats import pieces
 from cuidx.formats.base import Block, Example, Reading, Sample
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "docker-json"
 TITLE: Final = "Docker, json-file log driver"
 SOURCE: Final = "moby/moby, daemon/logger/jsonfilelog and daemon/logger/copier.go; dockerd 20.10.24"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key log, a text", r'"log"\s*:\s*"'),
+)
 SAMPLES: Final = (
     Example(
         '{"log":"2026-11-02T09:00:00.480Z INFO entrypoint: exec payment\\n","stream":"stderr",'

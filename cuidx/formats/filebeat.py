@@ -14,12 +14,17 @@ from typing import Any, Final
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "filebeat"
 TITLE: Final = "Filebeat and Elastic Agent, ECS documents"
 SOURCE: Final = "elastic/beats, add_kubernetes_metadata and the console output; ECS 8.11"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key @timestamp", r'"@timestamp"\s*:'),
+    ("agent.type, @metadata.beat or beat", r'"(?:agent|agent\.type|beat)"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"@timestamp":"2026-11-02T09:00:00.100Z","@metadata":{"beat":"filebeat","type":"_doc"},'

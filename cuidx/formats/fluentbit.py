@@ -18,7 +18,18 @@ import polars as pl
 from cuidx.formats import lines
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "fits", "is_merged", "parse", "sniff"]
+__all__ = [
+    "NAME",
+    "PARTS",
+    "SAMPLES",
+    "SOURCE",
+    "TITLE",
+    "cut",
+    "fits",
+    "is_merged",
+    "parse",
+    "sniff",
+]
 
 NAME: Final = "fluentbit"
 TITLE: Final = "Fluent Bit records, kubernetes filter"
@@ -27,6 +38,10 @@ SOURCE: Final = (
     "tests/runtime/data/kubernetes"
 )
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("kubernetes.docker_id, _p or logtag", r'"(?:docker_id|container_hash|_p|logtag)"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"date":1793610000.100412,"time":"2026-11-02T09:00:00.100412345Z","stream":"stdout",'
@@ -91,7 +106,7 @@ def is_merged(document: Mapping[str, Any]) -> bool:
 def sniff(sample: Sample) -> float:
     """Share of Fluent Bit's lines; a little less if some have a payload merged in."""
     found = [document for document in sample.documents if fits(document)]
-    return sample.share(len(found)) * (0.9 if any(map(is_merged, found)) else 1)
+    return sample.share(len(found)) * (0.8 if any(map(is_merged, found)) else 1)
 
 
 def parse(block: Block, reading: Reading) -> pl.DataFrame:

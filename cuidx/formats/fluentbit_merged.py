@@ -14,7 +14,7 @@ from typing import Final
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.fluentbit import fits, is_merged, parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "fluentbit-merged"
 TITLE: Final = "Fluent Bit records with Merge_Log"
@@ -25,6 +25,14 @@ _KUBERNETES: Final = (
     '"pod_ip":"10.10.11.2","container_name":"payment","docker_id":"57d35fa9"}'
 )
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("kubernetes.docker_id, _p or logtag", r'"(?:docker_id|container_hash|_p|logtag)"\s*:'),
+    (
+        "a payload merged in, as log_processed or beside it",
+        r'"(?:log_processed|msg|message|level)"\s*:',
+    ),
+)
 SAMPLES: Final = (
     Example(
         '{"@timestamp":"2026-11-02T09:00:01.250Z","time":"2026-11-02T09:00:01.250883117Z",'

@@ -19,7 +19,7 @@ from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.schema import KIND
 from cuidx.times import LEADING
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "fluentd-file"
 TITLE: Final = "Fluentd, out_file: time, tag, record"
@@ -33,6 +33,11 @@ _TIME: Final = rf"^{LEADING}$|^[0-9]{{10,19}}(?:\.[0-9]+)?$"
 _TAG: Final = (
     "kubernetes.var.log.containers.mail-q9t2w_shop_mail-"
     "3efe504917c152f66e79aac572ba177118b79c8f3ef97b678097a503ccd66957.log"
+)
+PARTS: Final = (
+    ("a time at the start", r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d"),
+    ("a tag between tabs", r"\t[^\t]*\t"),
+    ("a JSON object behind", r"\t\s*\{"),
 )
 SAMPLES: Final = (
     Example(

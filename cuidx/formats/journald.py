@@ -21,7 +21,18 @@ import polars as pl
 from cuidx.formats import pieces
 from cuidx.formats.base import Block, Example, Reading, Sample
 
-__all__ = ["ADAPTS", "NAME", "SAMPLES", "SOURCE", "TITLE", "adapt", "cut", "parse", "sniff"]
+__all__ = [
+    "ADAPTS",
+    "NAME",
+    "PARTS",
+    "SAMPLES",
+    "SOURCE",
+    "TITLE",
+    "adapt",
+    "cut",
+    "parse",
+    "sniff",
+]
 
 NAME: Final = "journald"
 TITLE: Final = "systemd journal, journalctl -o json"
@@ -33,6 +44,10 @@ SOURCE: Final = (
 _CONTAINER: Final = (
     '"CONTAINER_ID":"28492db5f2de","CONTAINER_ID_FULL":"28492db5f2decbb8affd8e3c5def1ee8",'
     '"CONTAINER_NAME":"k8s_gateway_gateway-x2k4q_shop_51d2c7a4_1","_HOSTNAME":"node-1",'
+)
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key __REALTIME_TIMESTAMP", r'"__REALTIME_TIMESTAMP"\s*:'),
 )
 SAMPLES: Final = (
     Example(

@@ -20,12 +20,17 @@ import polars as pl
 from cuidx.formats import lines, whole
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_document
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "loki-api"
 TITLE: Final = "Loki, answer of the query API"
 SOURCE: Final = "grafana/loki, docs/sources/reference/loki-http-api.md; pkg/loghttp/entry.go"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("resultType streams", r'"resultType"\s*:\s*"streams"'),
+    ("the key values", r'"values"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"status":"success","data":{"resultType":"streams","result":[{"stream":{"app":"gateway",'
@@ -71,9 +76,7 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         for at, stream in whole.every(text, "data", "result"):
             # Decoded once more, for the place of each line: answers are small, and often one line.
             labels = _labels(stream)
-            records += (
-                _record(where.at(p), labels, v) for p, v in whole.within(text, at, "values")
-            )
+            records += (_record(where.at(p), labels, v) for p, v in whole.below(text, at, "values"))
     except whole.BrokenError as error:
         records += _rest(text, where, error)
     if not records and text.strip():  # an answer without lines
@@ -87,7 +90,7 @@ def _rest(text: str, where: whole.Lines, error: whole.BrokenError) -> Iterator[l
     """The lines of a stream that is cut off, and what can't be read."""
     labels = _labels(whole.members_at(text, error.at, but=("values",)))
     try:
-        for place, value in whole.within(text, error.at, "values"):
+        for place, value in whole.below(text, error.at, "values"):
             yield _record(where.at(place), labels, value)
     except whole.BrokenError as inner:
         error = inner

@@ -17,12 +17,17 @@ import polars as pl
 from cuidx.formats import lines
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse", "sniff"]
 
 NAME: Final = "loki-logcli"
 TITLE: Final = "Loki, logcli query --output=jsonl"
 SOURCE: Final = "grafana/loki, pkg/logcli/output/jsonl.go and jsonl_test.go"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key line, a text", r'"line"\s*:\s*"'),
+    ("the key timestamp", r'"timestamp"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"labels":{"app":"gateway","cluster":"lab","container":"gateway","filename":"/var/log/pods'

@@ -23,7 +23,7 @@ from cuidx.formats import lines, whole
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.formats.documents import NotJSONError, loads
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "otlp"
 TITLE: Final = "OpenTelemetry logs, OTLP as JSON"
@@ -32,6 +32,10 @@ SOURCE: Final = (
     "opentelemetry-collector-contrib, pkg/stanza/docs/operators/container.md"
 )
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key resourceLogs", r'"resourceLogs"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"resourceLogs":[{"resource":{"attributes":['

@@ -17,12 +17,17 @@ import polars as pl
 from cuidx.formats import lines
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "vector"
 TITLE: Final = "Vector records (kubernetes_logs and its other sources)"
 SOURCE: Final = "vectordotdev/vector, website/cue/reference/components/sources/kubernetes_logs.cue"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("source_type, or kubernetes.pod_uid", r'"(?:source_type|pod_uid)"\s*:'),
+    ("the key timestamp", r'"timestamp"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"file":"/var/log/pods/shop_gateway-x2k4q_51d2c7a4-0f3e-4a6b-9d18-2c7e5b8f9a01/gateway/'
