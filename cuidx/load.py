@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import stat
 import sys
@@ -25,7 +24,7 @@ import polars as pl
 from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, date
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump, kept
+from cuidx.formats import elasticdump, kept, places
 from cuidx.formats.documents import table
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
@@ -51,21 +50,6 @@ _HEAD: Final = 1 << 20  # bytes read before the format is said
 STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
-
-# What a file's path says of its lines, as the kubelet and docker name their files.
-_PATHS: Final = (
-    # /var/log/pods/<namespace>_<pod>_<uid>/<container>/<restart>.log, rotated and packed ones too
-    re.compile(
-        r"(?:^|/)(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<pod_uid>[0-9a-f]{8}[0-9a-f-]{24,28})"
-        r"/(?P<container_name>[^/]+)/(?P<restart>\d+)\.log[^/]*$"
-    ),
-    # /var/log/containers/<pod>_<namespace>_<container>-<id>.log
-    re.compile(
-        r"(?:^|/)(?P<pod>[^/_]+)_(?P<namespace>[^/_]+)_(?P<container_name>[^/]+)"
-        r"-(?P<container_id>[0-9a-f]{64})\.log[^/]*$"
-    ),
-    re.compile(r"(?:^|/)(?P<container_id>[0-9a-f]{64})-json\.log[^/]*$"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +343,7 @@ class Records:
                 fields=self.options.fields,
                 patterns=self.options.patterns,
                 strict_json=found.json_share >= STRICT_JSON,
-                path_roles=_path_roles(source.path),
+                path_roles=places.roles_of(source.path.replace(os.sep, "/")),
                 notes=opened.notes,
             )
             formats.begin(found.format, reading, head, source.path)
@@ -557,13 +541,6 @@ def _read_head(stream: BinaryIO) -> tuple[bytes, Exception | None]:
     except (*ENDS_EARLY, OSError) as error:
         return head, error
     return head, None
-
-
-def _path_roles(path: str) -> dict[str, str]:
-    for shape in _PATHS:
-        if hit := shape.search(path.replace(os.sep, "/")):
-            return hit.groupdict()
-    return {}
 
 
 __all__ = ["Opened", "Options", "Part", "Records", "check_pattern"]

@@ -19,15 +19,21 @@ from cuidx.formats import (
     containerd,
     cri,
     crictl_pods,
+    docker_json,
     elasticdump,
     elasticdump_array,
     es_bulk,
     es_search,
     esql_csv,
     esql_json,
+    filebeat,
+    fluentbit,
+    fluentbit_merged,
     fluentd_es,
+    fluentd_file,
     generic_csv,
     generic_tsv,
+    journald,
     jsonl_flat,
     k8s_audit,
     k8s_events,
@@ -35,10 +41,14 @@ from cuidx.formats import (
     k8s_pods_watch,
     kibana_csv,
     kubectl_logs,
+    loki_api,
+    loki_logcli,
+    otlp,
     prometheus_pod_info,
     rawtext,
     stern_default,
     stern_json,
+    vector,
 )
 from cuidx.formats.base import Block, Example, Format, Headed, Reading, Sample
 from cuidx.formats.documents import Adapter
@@ -50,10 +60,11 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
 # The order decides nothing: a general format caps its own answer.
 FORMATS: Final[tuple[Format, ...]] = (
     aws_ipamd, calico_cni, cloudwatch, cloudwatch_export, cloudwatch_insights, containerd, cri,
-    crictl_pods, elasticdump, elasticdump_array, es_bulk, es_search, esql_csv, esql_json,
-    fluentd_es, generic_csv, generic_tsv, jsonl_flat, k8s_audit, k8s_events, k8s_pods,
-    k8s_pods_watch, kibana_csv, kubectl_logs, prometheus_pod_info, rawtext, stern_default,
-    stern_json,
+    crictl_pods, docker_json, elasticdump, elasticdump_array, es_bulk, es_search, esql_csv,
+    esql_json, filebeat, fluentbit, fluentbit_merged, fluentd_es, fluentd_file, generic_csv,
+    generic_tsv, journald, jsonl_flat, k8s_audit, k8s_events, k8s_pods, k8s_pods_watch,
+    kibana_csv, kubectl_logs, loki_api, loki_logcli, otlp, prometheus_pod_info, rawtext,
+    stern_default, stern_json, vector,
 )  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.

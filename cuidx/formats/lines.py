@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from cuidx.formats import places
 from cuidx.formats import text as text_layer
 from cuidx.formats.base import Block, Reading
 from cuidx.formats.documents import (
@@ -74,6 +75,8 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
 
 def finish(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     """Fill in what the file's path says, and turn the tagger's lifecycle records to evidence."""
+    if "log_path" in frame.columns:
+        frame = places.fill(frame)
     fills = [
         (pl.col(role).fill_null(value) if role in frame.columns else pl.lit(value)).alias(role)
         for role, value in reading.path_roles.items()
@@ -167,6 +170,8 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
             except NotJSONError as error:
                 why[at] = f"no valid JSON: {error}"
     frame = _columns(rows, want).with_columns(suffixes=parts["suffixes"])
+    if reading.wrapped and not depth:
+        frame = frame.with_columns(envelope=frame["document"])
     is_text = ~frame["document"] & ~blank
     if why:
         is_text = is_text.scatter(list(why), False)
@@ -242,6 +247,8 @@ def _merge(frame: pl.DataFrame, count: int, at: pl.Series, part: pl.DataFrame) -
 
 def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataFrame:
     """Look into the documents' messages for what the documents themselves do not say."""
+    if "log_path" in frame.columns:
+        frame = places.fill(frame)
     if depth + 1 >= _DEEPEST or "message" not in frame.columns:
         return frame
     want, message = reading.want, frame["message"]

@@ -74,6 +74,17 @@ def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
         raise BrokenError("more text after the document's end", rest)
 
 
+def every(text: str, *path: str) -> Iterator[tuple[int, Any]]:
+    """`elements` of each document in TEXT, one after the other.
+
+    Raises:
+        BrokenError: after the elements before it, where a document is broken or cut off.
+    """
+    at = skip(text, 0)
+    while at < len(text):
+        at = skip(text, (yield from below(text, at, path)))
+
+
 def end(text: str, at: int) -> int:
     """Where the value at AT, known to be whole, ends."""
     return value_at(text, at)[1]
@@ -119,7 +130,6 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
 
     What is broken ends it early: the members before it are given.
     """
-    found: dict[str, Any] = {}
     at = skip(text, 0)
     try:
         for name in path:
@@ -128,7 +138,16 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
                     at = begin
                     break
             else:
-                return found
+                return {}
+    except BrokenError:
+        return {}
+    return members_at(text, at, but=but)
+
+
+def members_at(text: str, at: int, *, but: Sequence[str] = ()) -> dict[str, Any]:
+    """The same of the object that begins at AT."""
+    found: dict[str, Any] = {}
+    try:
         for key, begin in _pairs(text, at):
             if key not in but:
                 found[key] = value_at(text, begin)[0]
