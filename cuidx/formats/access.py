@@ -25,6 +25,7 @@ QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 CLOCK: Final = r"[0-3]\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
 
 _DATED: Final = rf"^\[?{LEADING}"
+_FEW: Final = 0.15
 _EMPTY: Final = ("", "-")
 _NOT_READ: Final = ("kind", "why", "raw", "line")
 
@@ -47,23 +48,47 @@ def share(sample: Sample, pattern: str) -> float:
 
 
 def count(sample: Sample, pattern: str) -> int:
-    """How many of the sample's filled lines fit PATTERN."""
-    return int(pl.Series(sample.filled, dtype=pl.String).str.contains(pattern).sum())
+    """How many of the sample's filled lines fit PATTERN; a suffix does not matter."""
+    text = text_layer.split_suffix(pl.Series(sample.filled, dtype=pl.String))["body"]
+    return int(text.str.contains(pattern).sum())
 
 
-def parse(block: Block, reading: Reading, *, pattern: str, why: str) -> pl.DataFrame:
-    """One row a line. One that fits neither PATTERN nor any other known text is unreadable: WHY."""
+def sure(sample: Sample, pattern: str, likely: str) -> float:
+    """How sure it is that a file with this sample is an access log: its share of records.
+
+    Little where more lines are neither a record nor other known text: then it is a program's text
+    that has some records in it, and those other lines are no broken records.
+    """
+    text = text_layer.split_suffix(pl.Series(sample.filled, dtype=pl.String))["body"]
+    fits = text.str.contains(pattern)
+    records = int(fits.sum())
+    if not records:
+        return 0.0
+    rest = text.filter(~fits)
+    broken = int((~_is_other(rest, likely) & ~rest.str.starts_with("{")).sum())
+    return sample.share(records) * (1.0 if records >= broken else _FEW)
+
+
+def _is_other(text: pl.Series, likely: str) -> pl.Series:
+    """Which of TEXT are known to be whole, though no records: another shape, a time and a level."""
+    level = text_layer.read(text, frozenset({"level"}))["level"]
+    dated = text.str.contains(_DATED) & ~text.str.contains(likely)
+    known = text_layer.known(text, frozenset())
+    told = dated & level.is_not_null()
+    return told if known is None else told | known["fits"]
+
+
+def parse(block: Block, reading: Reading, *, pattern: str, likely: str, why: str) -> pl.DataFrame:
+    """One row a line. One that fits neither PATTERN nor any other known text is unreadable: WHY.
+
+    LIKELY is how records of this format begin: what begins so and does not fit is a broken one.
+    """
     raw = pl.Series("raw", block.texts(), dtype=pl.String)
     frame = lines.read(raw, reading)
     body = text_layer.split_suffix(raw)["body"]
     odd = (~body.str.contains(pattern) & (frame["kind"] != "blank")).arg_true()
     if len(odd):
-        some = body.gather(odd)
-        known = text_layer.known(some, frozenset())
-        told = text_layer.read(some, frozenset({"level"}))["level"]
-        good = frame["document"].gather(odd) | (some.str.contains(_DATED) & told.is_not_null())
-        if known is not None:
-            good |= known["fits"]
+        good = frame["document"].gather(odd) | _is_other(body.gather(odd), likely)
         frame = _mark(frame, raw, odd.filter(~good), why)
     frame = frame.drop(lines.INNER).with_columns(line=pl.int_range(pl.len()) + block.first_line)
     return lines.finish(frame, reading)

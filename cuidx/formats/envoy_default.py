@@ -65,12 +65,14 @@ SAMPLES: Final = (
 )
 
 cut = whole_lines
-parse = partial(access.parse, pattern=PATTERN, why="no record of Envoy's default access log")
+parse = partial(
+    access.parse, pattern=PATTERN, likely=LIKELY, why="no record of Envoy's default access log"
+)
 
 
 def sniff(sample: Sample) -> float:
-    """Share of the sample's filled lines that are such records."""
-    return access.share(sample, PATTERN)
+    """The share of the sample's filled lines that are such records."""
+    return access.sure(sample, PATTERN, LIKELY)
 
 
 def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:

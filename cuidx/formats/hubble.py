@@ -34,7 +34,8 @@ SAMPLES: Final = (
         '40112,"destination_port":8443,"flags":{"SYN":true}}},"source":{"ID":1250,"namespace":'
         '"shop","labels":["k8s:app=gateway"],"pod_name":"gateway-x2k4q"},"destination":{"namespace"'
         ':"shop","pod_name":"payment-0"},"Type":"L3_L4","node_name":"lab/node-2","is_reply":false,'
-        '"Summary":"TCP Flags: SYN"},"node_name":"lab/node-2","time":"2026-11-02T09:00:01.241220118Z"}',
+        '"Summary":"TCP Flags: SYN"},"node_name":"lab/node-2",'
+        '"time":"2026-11-02T09:00:01.241220118Z"}',
         {
             "time": "2026-11-02T09:00:01.241220118Z",
             "message": "FORWARDED TCP 40112>8443 SYN",

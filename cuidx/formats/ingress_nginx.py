@@ -2,8 +2,8 @@ r"""Access log of ingress-nginx, the controller's own format.
 
     203.0.113.24 - - [02/Nov/2026:09:00:01 +0000] "POST /charge HTTP/1.1" 200 3 "-" "curl/7.88.1"
     client     user   written                      request         status, bytes  referer, agent
-    209 0.002 [shop-payment-8443] [] 10.10.11.2:8443, 10.10.11.3:8443 0, 3 0.000, 0.002 502, 200 4f1c…
-    sizes      upstream, alternative  upstreams tried, their bytes, seconds, status      request id
+    209 0.002 [shop-payment-8443] [] 10.10.11.2:8443, 10.10.11.3:8443 0, 3 0.0, 0.2 502, 200 4f1c…
+    sizes      upstream, alternative  upstreams tried, their bytes, seconds, status     request id
 
 After retries there are lists, `, ` between tries and ` : ` between groups. Behind a load balancer
 the client is the balancer, unless the proxy protocol says better. The time is the line's end.
@@ -62,12 +62,14 @@ SAMPLES: Final = (
 )
 
 cut = whole_lines
-parse = partial(access.parse, pattern=PATTERN, why="no record of ingress-nginx's access log")
+parse = partial(
+    access.parse, pattern=PATTERN, likely=LIKELY, why="no record of ingress-nginx's access log"
+)
 
 
 def sniff(sample: Sample) -> float:
-    """Share of the sample's filled lines that are such records."""
-    return access.share(sample, PATTERN)
+    """The share of the sample's filled lines that are such records."""
+    return access.sure(sample, PATTERN, LIKELY)
 
 
 def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:

@@ -12,7 +12,6 @@ from typing import Final
 
 import polars as pl
 
-from cuidx.formats import access
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.documents import table
 from cuidx.formats.lines import parse

@@ -91,12 +91,17 @@ SAMPLES: Final = (
 )
 
 cut = whole_lines
-parse = partial(access.parse, pattern=PATTERN, why="no record of an access log of nginx or Apache")
+parse = partial(
+    access.parse,
+    pattern=PATTERN,
+    likely=LIKELY,
+    why="no record of an access log of nginx or Apache",
+)
 
 
 def sniff(sample: Sample) -> float:
-    """Share of the sample's filled lines that are such records."""
-    return access.share(sample, PATTERN)
+    """The share of the sample's filled lines that are such records."""
+    return access.sure(sample, PATTERN, LIKELY)
 
 
 def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:

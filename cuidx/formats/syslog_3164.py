@@ -3,8 +3,10 @@ r"""Syslog as it stands in /var/log/syslog and messages, and on the wire with a 
     <13>Nov  2 09:00:01 node-1 kubelet[812]: E1102 09:00:01.250883 812 kubelet.go:2] node not ready
     priority, time      host   program, pid  message
 
-The time has no year and no zone. A line with such a time and no program is a message alone. The priority is facility × 8 + severity; without one the message
-may say a level. The message may be a line of another shape: then what that says holds, too.
+The time has no year and no zone: one that the message begins with and that has both is better. A
+line with such a time and no program is a message alone. The priority is 8 times the facility plus
+the severity; without one the message may say a level. The message may be a line of another shape:
+then what that says holds, too.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _HEAD: Final = (
 _TAG: Final = r"^(?<node>\S+) (?<service>[^\s:\[]+)(?:\[[^\]\s]*\])?:(?: (?<message>(?s:.*)))?$"
 _WHOLE: Final = re.sub(r"\?<\w+>", "?:", f"{_HEAD}{_TAG[1:]}")
 # `Nov  2 09:00:01 INFO main: started` has a time, but is no syslog.
+_ZONE: Final = r"(?:Z|[+-]\d\d:?\d\d)"
+_ZONED: Final = rf"^\[?(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)? ?{_ZONE})"
 _LEVELS: Final = (
     "(?i)^[^a-z]*(?:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal)\\b"
 )
@@ -84,15 +88,23 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
         message=pl.when(tagged).then(tag["message"].fill_null("")).otherwise(rest),
         fits=head["time"].is_not_null(),
     )
-    return within(parts, want)
+    return within(parts, want, finer=True)
 
 
-def within(parts: pl.DataFrame, want: frozenset[str]) -> pl.DataFrame:
-    """The roles of syslog PARTS (priority, node, message, …), and of the line in their message."""
+def within(parts: pl.DataFrame, want: frozenset[str], *, finer: bool) -> pl.DataFrame:
+    """The roles of syslog PARTS (priority, node, message, …), and of the line in their message.
+
+    FINER says that a time with a zone, with which the message begins, is better than syslog's own.
+    """
     message = parts["message"].fill_null("")
     inner = text_layer.read(message, (want | {"level"}) - {"time", "message"})
+    told = message.str.extract(_ZONED, 1)
+    if (known := text_layer.known(message, frozenset({"time"}))) is not None:
+        told = pl.select(pl.when(known["fits"]).then(known["time"]).otherwise(told)).to_series()
+        told = told.set(~told.str.contains(rf"{_ZONE}$"), None)
     severity = pl.col("priority").cast(pl.Int64, strict=False) % len(SEVERITIES)
     parts = parts.with_columns(
+        time=pl.when("fits").then(pl.coalesce(told, "time")) if finer else "time",
         level=severity.replace_strict(dict(enumerate(SEVERITIES)), default=None,
                                       return_dtype=pl.String),
         host_ip=pl.col("node").str.extract(r"^([0-9.]{7,15}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)$"),

@@ -30,7 +30,8 @@ LIKELY: Final = r"^<\d{1,3}>[1-9]\d? (?:\d{4}-|- )"
 IN_FIELDS: Final = False
 PATTERN: Final = (
     r"^<(?<priority>\d{1,3})>[1-9]\d? (?<time>\d{4}-\d\d-\d\dT\S+|-) (?<node>\S+) (?<service>\S+)"
-    r' \S+ \S+ (?<data>-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: \x{FEFF}?(?<message>(?s:.*)))?$'
+    r" \S+ \S+"
+    r' (?<data>-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: \x{FEFF}?(?<message>(?s:.*)))?\r?$'
 )
 
 SAMPLES: Final = (
@@ -62,7 +63,11 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
     """See `formats.text.Text`."""
     parts = access.groups(text, PATTERN).with_columns(fits=pl.col("priority").is_not_null())
     data = parts["data"].fill_null("")
-    found = within(parts.drop("data"), want)
+    # Where there is no message, the structured data is what it says.
+    parts = parts.with_columns(
+        message=pl.when(pl.col("message").fill_null("") == "").then("data").otherwise("message")
+    )
+    found = within(parts.drop("data"), want, finer=False)
     ids = text_layer.read(data.str.replace_all('"', " ", literal=True),
                           want & {"request_id", "trace_id"})  # fmt: skip
     origin = data.str.extract(r'\[origin(?: [^\]]*)? ip="([^"]*)"')

@@ -30,9 +30,9 @@ _LEVEL_AFTER: Final = (
 # Without a time only a capital word at the very start, or a key that says so.
 _LEVEL_FIRST: Final = rf"^[\[(<]?({_LEVEL_WORD})\b"
 _LEVEL_KEY: Final = r'\b(?:level|lvl|severity)="?([A-Za-z]+)'
-_REQUEST: Final = r'(?i)(?:^|[^\w-])(?:x[-_])?(?:request|req)[-_]?id"?\s*[=:]\s*"?([\w.-]+)'
-_RID: Final = r"(?:^|\s)rid=([\w.-]+)"
-_TRACE: Final = r'(?i)(?:^|[^\w-])trace[-_]?id"?\s*[=:]\s*"?([\w.-]+)'
+_REQUEST: Final = r'(?i)(?:^|[^\w-])(?:x[-_])?(?:request|req)[-_]?id"?\s*[=:]\s*"?(\w[\w.-]*)'
+_RID: Final = r"(?:^|\s)rid=(\w[\w.-]*)"
+_TRACE: Final = r'(?i)(?:^|[^\w-])trace[-_]?id"?\s*[=:]\s*"?(\w[\w.-]*)'
 
 
 def split_suffix(text: pl.Series) -> pl.DataFrame:
@@ -82,7 +82,7 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
     else:
         message = text
     column = pl.col("text")
-    columns: dict[str, pl.Expr] = {}
+    columns: dict[str, pl.Expr | pl.Series] = {}
     if "time" in want:
         columns["time"] = column.str.extract(_TIME, 1)
     if "level" in want:
@@ -93,13 +93,13 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
         )
     if "message" in want:
         columns["message"] = pl.col("message").str.strip_chars_end()
-    found = pl.DataFrame({"text": text, "message": message}).select(**columns)
     for role, hint, patterns in (
         ("request_id", ("req", "rid="), (_REQUEST, _RID)),
         ("trace_id", ("trace",), (_TRACE,)),
     ):
         if role in want:
-            found = found.with_columns(_extract(text, hint, patterns).alias(role))
+            columns[role] = _extract(text, hint, patterns)
+    found = pl.DataFrame({"text": text, "message": message}).select(**columns)
     shaped = known(text, want, found)
     if shaped is None:
         return found

@@ -1,7 +1,9 @@
 r"""VPC flow logs of AWS: one row a flow and interval, columns by the header.
 
-    2 700100200300 eni-0a1b… 10.10.10.4 10.10.11.2 40112 8443 6 12 1840 1793610001 1793610058 ACCEPT OK
-    version, account, interface, from, to, ports, protocol, packets, bytes, start, end, action, status
+    2 700100200300 eni-0a1b… 10.10.10.4 10.10.11.2 40112 8443 6 12 1840 1793610001 1793610058
+    version, account, interface, from, to, ports, protocol, packets, bytes, start, end
+    ACCEPT OK
+    action, status
 
 Without a header (copies from CloudWatch) they are these fourteen. `pkt-srcaddr` is the packet's
 own source, where `srcaddr` may be the node; likewise for the destination. The time is `start`; a
@@ -148,7 +150,7 @@ def _rows(text: pl.Series, columns: tuple[str, ...]) -> pl.DataFrame:
     right = [one.str.contains(_ADDRESS) for one in addresses]
     dated = found["time"].str.contains(r"^\d{9,10}$") if "start" in columns else whole
     none = addresses[0].is_null() & addresses[1].is_null() & dated
-    fits = whole & dated & right[0] & right[1] & ~found["status"].is_in(_NO_FLOW)
+    fits = whole & dated & right[0] & right[1] & ~found["status"].is_in(_NO_FLOW).fill_null(False)
     fits = fits.fill_null(False)
     no_flow = (whole & (found["status"].is_in(_NO_FLOW) | none)).fill_null(False) & ~fits
     return found.with_columns(

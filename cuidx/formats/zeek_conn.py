@@ -133,7 +133,7 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     if any(tuple(names[1:]) != header.fields for names in named):
         reading.notes.add(
             "its columns change in the middle: rows after another #fields may be misread"
-        )  # noqa: E501
+        )
     rows = _rows(text, header)
     kind = (
         pl.when(comment).then(pl.lit("skipped", KIND))

@@ -2,8 +2,8 @@ r"""ztunnel, the node proxy of Istio's ambient mode: its access log, text or JSO
 
     2026-11-02T09:00:01.252331Z  info  access  connection complete  src.addr=10.10.10.4:40112
     src.workload="gateway-x2k4q" src.namespace="shop" dst.addr=10.10.11.2:15008
-    dst.hbone_addr=10.10.11.2:8443 dst.workload="payment-0" dst.namespace="shop" direction="outbound"
-    bytes_sent=1840 bytes_recv=2210 duration="11ms"
+    dst.hbone_addr=10.10.11.2:8443 dst.workload="payment-0" dst.namespace="shop"
+    direction="outbound" bytes_sent=1840 bytes_recv=2210 duration="11ms"
 
 Tabs stand between the first five; copies in web pages have blanks. The time is the connection's
 end. Port 15008 is the tunnel; where the request went is `hbone_addr`, but it is `dst.addr` that
@@ -29,9 +29,11 @@ ADAPTS: Final = frozenset({"src.addr"})
 _STAMP: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z[\t ]+(?:trace|debug|info|warn|error)[\t ]+"
 LIKELY: Final = rf"{_STAMP}access[\t ]"
 IN_FIELDS: Final = True
+_RECORD: Final = rf"{LIKELY}+connection "  # … and does not fit: it was cut
 _LAYOUT: Final = rf"{_STAMP}[\w:]+(?:\{{[^}}\t]*\}})?[\t ]"  # any line of it
 _PATTERN: Final = (
-    r"^(?<time>\S+)\s+(?<level>\w+)\s+access\s+(?<said>\S.*?)\s+(?<pairs>src\.addr=.*?)\s*$"
+    r"^(?<time>\S+)\s+(?<level>\w+)\s+access\s+(?<said>\S.*?)\s+"
+    r'(?<pairs>src\.addr=[^\s"]+(?: [\w.]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]+))*)\s*$'
 )
 _ANY_IP: Final = r"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?"
 _IP: Final = r"^(?:\[([^\]]+)\]|([0-9A-Fa-f:]+:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)|([^:]+))(?::\d+)?$"
@@ -90,7 +92,9 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     """One row a line: connections, and what the program says beside them."""
     if reading.strict_json:
         return lines.parse(block, reading)
-    return access.parse(block, reading, pattern=_PATTERN, why="no line of ztunnel's")
+    return access.parse(
+        block, reading, pattern=_PATTERN, likely=_RECORD, why="no line of ztunnel's"
+    )
 
 
 def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
@@ -100,8 +104,9 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
     pairs = head["pairs"].fill_null("")
 
     def value(*keys: str) -> pl.Expr:
-        found = [pl.lit(pairs).str.extract(rf'(?:^| ){key.replace(".", "[.]")}=(?:"([^"]*)"|(\S+))', at)
-                 for key in keys for at in (1, 2)]  # fmt: skip
+        starts = [rf"(?:^| ){re.escape(key)}=" for key in keys]
+        found = [pl.lit(pairs).str.extract(start + value, 1)
+                 for start in starts for value in ('"([^"]*)"', r"([^\s\"]+)")]  # fmt: skip
         return pl.coalesce(found)
 
     ends = head.with_columns(
