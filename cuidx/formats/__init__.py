@@ -22,6 +22,7 @@ from cuidx.formats import (
     docker_json,
     elasticdump,
     elasticdump_array,
+    envoy_default,
     es_bulk,
     es_search,
     esql_csv,
@@ -33,6 +34,10 @@ from cuidx.formats import (
     fluentd_file,
     generic_csv,
     generic_tsv,
+    hubble,
+    ingress_nginx,
+    istio_json,
+    istio_text,
     journald,
     jsonl_flat,
     k8s_audit,
@@ -40,15 +45,23 @@ from cuidx.formats import (
     k8s_pods,
     k8s_pods_watch,
     kibana_csv,
+    klog,
     kubectl_logs,
+    logfmt,
     loki_api,
     loki_logcli,
+    nginx_combined,
     otlp,
     prometheus_pod_info,
     rawtext,
     stern_default,
     stern_json,
+    syslog_3164,
+    syslog_5424,
     vector,
+    vpc_flow,
+    zeek_conn,
+    ztunnel,
 )
 from cuidx.formats.base import Block, Example, Format, Headed, Reading, Sample
 from cuidx.formats.documents import Adapter
@@ -60,11 +73,12 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
 # The order decides nothing: a general format caps its own answer.
 FORMATS: Final[tuple[Format, ...]] = (
     aws_ipamd, calico_cni, cloudwatch, cloudwatch_export, cloudwatch_insights, containerd, cri,
-    crictl_pods, docker_json, elasticdump, elasticdump_array, es_bulk, es_search, esql_csv,
-    esql_json, filebeat, fluentbit, fluentbit_merged, fluentd_es, fluentd_file, generic_csv,
-    generic_tsv, journald, jsonl_flat, k8s_audit, k8s_events, k8s_pods, k8s_pods_watch,
-    kibana_csv, kubectl_logs, loki_api, loki_logcli, otlp, prometheus_pod_info, rawtext,
-    stern_default, stern_json, vector,
+    crictl_pods, docker_json, elasticdump, elasticdump_array, envoy_default, es_bulk, es_search,
+    esql_csv, esql_json, filebeat, fluentbit, fluentbit_merged, fluentd_es, fluentd_file,
+    generic_csv, generic_tsv, hubble, ingress_nginx, istio_json, istio_text, journald, jsonl_flat,
+    k8s_audit, k8s_events, k8s_pods, k8s_pods_watch, kibana_csv, klog, kubectl_logs, logfmt,
+    loki_api, loki_logcli, nginx_combined, otlp, prometheus_pod_info, rawtext, stern_default,
+    stern_json, syslog_3164, syslog_5424, vector, vpc_flow, zeek_conn, ztunnel,
 )  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.

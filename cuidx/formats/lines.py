@@ -82,6 +82,12 @@ def finish(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
         for role, value in reading.path_roles.items()
     ]
     if fills:
+        if "holds" in frame.columns:  # a flow names the Pods it is between, the path the writer's
+            own = [role for role in ("pod", "namespace") if role in reading.path_roles]
+            frame = frame.with_columns(
+                pl.when(pl.col("holds").is_null()).then(role).alias(role)
+                for role in own if role in frame.columns
+            )  # fmt: skip
         frame = frame.with_columns(fills)
     if "lifecycle" in frame.columns and frame["lifecycle"].count():
         known = pl.col("lifecycle").is_in(["start", "stop"]) & pl.col("cuid").is_not_null()
