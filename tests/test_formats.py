@@ -23,6 +23,7 @@ from stories import answers, conserved, folder, reading, rows_of, suffix
 
 import cuidx
 from cuidx.formats import BY_NAME, FORMATS, Block, Example, Reading, detect, native
+from cuidx.formats.advice import lacks
 from cuidx.formats.documents import FIELDS
 from cuidx.formats.scan import Scanner
 from cuidx.schema import EVENTS, PARSED, ROLES
@@ -609,3 +610,11 @@ def test_answers_are_the_same_with_and_without_exact_on_the_fixture(tmp_path: Pa
     path.write_bytes(data * 3)
     assert path.stat().st_size > 1 << 20
     assert answers(cuidx.open_case(path)) == answers(cuidx.open_case(path, exact=True))
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_sample_lacks_no_part_of_its_format(name: str) -> None:
+    found = [lacks(BY_NAME[name], sample.raw)[2] for sample in BY_NAME[name].SAMPLES]
+    # A continuation, a header or a free form may lack one; the format's first sample shows all.
+    assert found[0] == []
+    assert all(len(missing) < len(BY_NAME[name].PARTS) or name == "rawtext" for missing in found)
