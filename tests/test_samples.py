@@ -46,6 +46,9 @@ WAYS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+IN_FIELDS = {"aws-ipamd", "envoy-default", "ingress-nginx", "istio-text", "nginx-combined"}
+
+
 def described(case: cuidx.Case) -> dict[str, Any]:
     """What `expected/*.json` describes, of the one source of CASE."""
     counted = case.accounting
@@ -59,9 +62,12 @@ def described(case: cuidx.Case) -> dict[str, Any]:
     for name in ("request_id", "trace_id", "message", *ADDRESSES):
         if name not in rows.columns:
             rows = rows.with_columns(pl.lit(None, pl.String).alias(name))
-    # A text that repeats an address of a field is no other mention; expected/*.json names both.
-    bare = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in ADDRESSES)
-    found = pl.concat([mentions(rows).filter(pl.col("role") != "text"), mentions(bare)])
+    # A text that repeats an address of a field is no other mention; expected/*.json names both,
+    # but for formats whose addresses are all fields.
+    found = mentions(rows)
+    if counted.sources[0].format not in IN_FIELDS:
+        bare = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in ADDRESSES)
+        found = pl.concat([found.filter(pl.col("role") != "text"), mentions(bare)])
     ips = {role: sorted(set(part["ip"])) for (role,), part in found.group_by("role")}
     kinds = rows.group_by(pl.col("identity").cast(pl.String).replace("ip", "none")).len()
     ids = {
