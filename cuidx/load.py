@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 import polars as pl
 
 from cuidx import formats
-from cuidx.enrich.records import Carry, Documents, date
+from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
 from cuidx.formats import elasticdump, kept, places
 from cuidx.formats.documents import table
@@ -60,6 +60,7 @@ class Options:
     fields: tuple[tuple[str, str], ...] = ()
     patterns: tuple[str, ...] = ()
     tz: str = "UTC"
+    skews: tuple[Skew, ...] = ()
     exact: bool = False  # read all the plain way: for comparing, not for users
 
     def __post_init__(self) -> None:
@@ -237,7 +238,8 @@ class Records:
                     self.zoneless += parsed.zoneless
                     self.opened[task.source].zoneless += parsed.zoneless
                     self.yearless += parsed.yearless
-                    frame = documents.mark(carry.apply(parsed.frame))
+                    moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
+                    frame = documents.mark(carry.apply(moved))
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
                     before += parsed.lines

@@ -54,7 +54,7 @@ def write_files(
         made.expect(["_untagged.log", "_mixed.log"])
         made.expect(folder.safe_names([target.key for target in files[2:]]))
         split(
-            story.enriched(filters.want), raw, files, Keys(found, by, story.clock), made,
+            story.shown(filters.want), raw, files, Keys(found, by, story.clock), made,
             names=names,
             whole=frozenset(at for at, one in enumerate(story.opened) if _has_no_lines(one.format)),
             twins={

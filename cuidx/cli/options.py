@@ -48,6 +48,12 @@ Zone = Annotated[
     typer.Option("--tz", metavar="ZONE", rich_help_panel=_READ,
                  help="Zone of times that carry none (default UTC, and said so)."),
 ]  # fmt: skip
+Skew = Annotated[
+    list[str] | None,
+    typer.Option("--skew", metavar="NODE=LENGTH", rich_help_panel=_READ,
+                 help="Move the times of a node's records: node-2=+1.2s; also service=NAME=…, "
+                 "source=PATH=…. Repeatable."),
+]  # fmt: skip
 Leases = Annotated[
     list[str] | None,
     typer.Option("--leases", metavar="SOURCE", rich_help_panel=_READ,
