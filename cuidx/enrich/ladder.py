@@ -175,8 +175,8 @@ class Ladder:
             return []
         always, steps = turns
         if not steps:
-            return [(_EVER, always and always.key)]
-        return [(at, name and name.key) for at, name in steps]
+            return [(_EVER, None if always is None else always.key)]
+        return [(at, None if name is None else name.key) for at, name in steps]
 
     # -- addresses -------------------------------------------------------------------------
 

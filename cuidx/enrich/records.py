@@ -73,7 +73,7 @@ def _times(parsed: pl.DataFrame, tz: str, before: int | None) -> tuple[pl.Series
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """A clock that goes wrong, a `node`'s, `service`'s or `source`'s: times are moved by `by` ns."""
+    """A clock that goes wrong, of a `node`, `service` or `source`: times are moved by `by` ns."""
 
     kind: str
     name: str
