@@ -162,9 +162,9 @@ class Ladder:
                 .sort("place")
             )  # fmt: skip
             keys.append(found["key"])
-        key = keys[0].set((keys[0] != keys[1]).fill_null(True), None)
+        settled = keys[0].set((keys[0] != keys[1]).fill_null(True), None)
         column = frame["pod_key"].clone().scatter(
-            asked["place"], pl.select(pl.coalesce(key, frame["pod_key"].gather(asked["place"])))
+            asked["place"], pl.select(pl.coalesce(settled, frame["pod_key"].gather(asked["place"])))
             .to_series()
         )  # fmt: skip
         return frame.with_columns(column.alias("pod_key"))
