@@ -22,12 +22,17 @@ from cuidx.formats import lines
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.schema import KIND
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "aws-ipamd"
 TITLE: Final = "ipamd.log of the AWS VPC CNI"
 SOURCE: Final = "aws/amazon-vpc-cni-k8s, pkg/ipamd; its issues 1791, 2045, 2203, 3066, 3777"
 
+PARTS: Final = (
+    ("a JSON object, or a time and [LEVEL]", r"^\s*\{|^\d{4}-\d\d-\d\dT[\d:.]+Z \["),
+    ("a caller in ipamd/, datastore/ or rpc/", r'"caller"\s*:\s*"(?:ipamd|datastore|rpc)/|IPv4'),
+    ("the key msg", r'"msg"\s*:|\]'),
+)
 SAMPLES: Final = (
     Example(
         '{"level":"info","ts":"2026-11-02T09:00:06.312Z","caller":"datastore/data_store.go:714",'

@@ -26,12 +26,17 @@ from cuidx.formats.base import Block, Example, Reading, Sample, whole_document
 from cuidx.formats.documents import Adapted
 from cuidx.formats.k8s_objects import part
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "prometheus-pod-info"
 TITLE: Final = "Prometheus' answer for kube_pod_info or kube_pod_ips"
 SOURCE: Final = "kube-state-metrics, pod metrics; Prometheus HTTP API, query and query_range"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("resultType matrix or vector", r'"resultType"\s*:\s*"(?:matrix|vector)"'),
+    ("the metric kube_pod_info or kube_pod_ips", r'"kube_pod_(?:info|ips)"'),
+)
 SAMPLES: Final = (
     Example(
         '{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":'
