@@ -41,6 +41,7 @@ from cuidx.sources.stream import (
     spans,
     whole_lines,
 )
+from cuidx.times import zone
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -73,12 +74,7 @@ class Options:
             check_pattern(pattern)
         if self.input_format is not None and self.input_format not in NAMES:
             formats.named(self.input_format)
-        try:
-            pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(self.tz)
-        except pl.exceptions.PolarsError:
-            raise UsageError(
-                f"--tz: no zone is called {self.tz!r}", do="examples: UTC, Europe/Berlin"
-            ) from None
+        zone(self.tz)
 
 
 def check_pattern(pattern: str) -> None:

@@ -29,9 +29,9 @@ TITLE: Final = "ipamd.log of the AWS VPC CNI"
 SOURCE: Final = "aws/amazon-vpc-cni-k8s, pkg/ipamd; its issues 1791, 2045, 2203, 3066, 3777"
 
 PARTS: Final = (
-    ("a JSON object", r"^\s*\{"),
-    ("the key caller", r'"caller"\s*:\s*"'),
-    ("a caller in ipamd/, datastore/ or rpc/", r'"(?:ipamd|datastore|rpc)/'),
+    ("a JSON object, or a time and [LEVEL]", r"^\s*\{|^\d{4}-\d\d-\d\dT[\d:.]+Z \["),
+    ("a caller in ipamd/, datastore/ or rpc/", r'"caller"\s*:\s*"(?:ipamd|datastore|rpc)/|IPv4'),
+    ("the key msg", r'"msg"\s*:|\]'),
 )
 SAMPLES: Final = (
     Example(

@@ -31,9 +31,10 @@ TITLE: Final = "log of Calico's CNI plugin, also behind a syslog prefix"
 SOURCE: Final = "projectcalico/calico, cni-plugin/pkg/ipamplugin/ipam_plugin.go; issue 6968"
 
 PARTS: Final = (
-    ("a time to the millisecond", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"),
-    ("[LEVEL][number] after it", r"\[[A-Z]+\]\[\d+\]"),
-    ("a source file and line", r"\S+\.go \d+:"),
+    ("a local time with milliseconds", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ "),
+    ("[LEVEL][process]", r"\[[A-Z]+\]\[\d+\] "),
+    ("a .go file and a line", r"\.go \d+: "),
+    ("ContainerID=", r" ContainerID="),
 )
 SAMPLES: Final = (
     Example(

@@ -28,14 +28,14 @@ NAME: Final = "containerd"
 TITLE: Final = "containerd's log, also behind a syslog prefix"
 SOURCE: Final = "containerd, internal/cri/instrument; its issues 8303, 9459, 11984"
 
+PARTS: Final = (
+    ('time="…"', r'\btime="[^"]+"'),
+    ("level=", r" level=[a-z]+"),
+    ("a msg of a sandbox or a container", r' msg="\w*(?:PodSandbox|Container|TearDown)\b'),
+)
 _LINK = (
     'time="2026-11-02T09:00:06.402771865Z" level=info msg="RunPodSandbox for &PodSandboxMetadata{'
     'Name:payment-0,Uid:d97f3b15,Namespace:shop,Attempt:0,} returns sandbox id \\"397fc5f3\\""'
-)
-PARTS: Final = (
-    ('time="…" at the start', r'time="\d{4}-'),
-    ("level=", r"\blevel=\w"),
-    ('msg="…" about a sandbox or container', r'msg="[^"]*(?:[Ss]andbox|[Cc]ontainer)'),
 )
 SAMPLES: Final = (
     Example(

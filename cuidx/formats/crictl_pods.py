@@ -28,9 +28,8 @@ TITLE: Final = "sandboxes: crictl pods -o json"
 SOURCE: Final = "kubernetes-sigs/cri-tools, docs/crictl.md; public crictl captures"
 
 PARTS: Final = (
-    ("a JSON object", r"^\s*\{"),
-    ("the key items", r'"items"\s*:'),
-    ("a state SANDBOX_…", r'"SANDBOX_'),
+    ("a JSON object with items", r'^\s*\{\s*"items"\s*:'),
+    ("a state SANDBOX_…", r'"state"\s*:\s*"SANDBOX_'),
 )
 SAMPLES: Final = (
     Example(

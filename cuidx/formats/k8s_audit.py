@@ -36,14 +36,14 @@ NAME: Final = "k8s-audit"
 TITLE: Final = "audit log of kube-apiserver"
 SOURCE: Final = "Kubernetes API reference, audit.k8s.io/v1; public audit.log captures"
 
-_CALL: Final = (
-    '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"43c0ff8a",'
-    '"stage":"ResponseComplete","requestURI":"/api/v1/namespaces/shop/pods/payment-0",'
-)
 PARTS: Final = (
     ("a JSON object", r"^\s*\{"),
     ("apiVersion audit.k8s.io", r'"apiVersion"\s*:\s*"audit\.k8s\.io/'),
     ("the key auditID", r'"auditID"\s*:'),
+)
+_CALL: Final = (
+    '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"43c0ff8a",'
+    '"stage":"ResponseComplete","requestURI":"/api/v1/namespaces/shop/pods/payment-0",'
 )
 SAMPLES: Final = (
     Example(  # the node's delete: it is over

@@ -23,11 +23,8 @@ SOURCE: Final = "Kubernetes API reference, metav1 WatchEvent and core/v1 Pod"
 
 PARTS: Final = (
     ("a JSON object", r"^\s*\{"),
-    (
-        "type ADDED, MODIFIED or DELETED",
-        r'"type"\s*:\s*"(?:ADDED|MODIFIED|DELETED|BOOKMARK|ERROR)"',
-    ),
-    ("the key object", r'"object"\s*:'),
+    ("a type such as MODIFIED", r'"type"\s*:\s*"(?:ADDED|MODIFIED|DELETED|BOOKMARK|ERROR)"'),
+    ("an object of kind Pod", r'"object"\s*:\s*\{.*"kind"\s*:\s*"Pod"'),
 )
 SAMPLES: Final = (
     Example(
