@@ -60,7 +60,9 @@ def described(case: cuidx.Case) -> dict[str, Any]:
         if name not in rows.columns:
             rows = rows.with_columns(pl.lit(None, pl.String).alias(name))
     # A text that repeats an address of a field is no other mention; expected/*.json names both.
-    bare = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in ADDRESSES)
+    # Of evidence, all addresses come from fields.
+    evidence = pl.col("kind") == "evidence"
+    bare = rows.with_columns(pl.when(evidence).then(pl.col(name)).alias(name) for name in ADDRESSES)
     found = pl.concat([mentions(rows).filter(pl.col("role") != "text"), mentions(bare)])
     ips = {role: sorted(set(part["ip"])) for (role,), part in found.group_by("role")}
     kinds = rows.group_by(pl.col("identity").cast(pl.String).replace("ip", "none")).len()
