@@ -618,3 +618,10 @@ def test_a_sample_lacks_no_part_of_its_format(name: str) -> None:
     # A continuation, a header or a free form may lack one; the format's first sample shows all.
     assert found[0] == []
     assert all(len(missing) < len(BY_NAME[name].PARTS) or name == "rawtext" for missing in found)
+
+
+def test_rows_under_names_that_say_nothing_are_rows_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('"Nov 2, 2026 @ 10:00:01.250",x,y\n"Nov 2, 2026 @ 10:00:02.000",1,2\n')
+    count = cuidx.open_case(path, input_format="kibana-csv").accounting
+    assert (count.records, count.events, count.skipped) == (2, 1, 1)
