@@ -14,9 +14,10 @@ import polars as pl
 
 from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
+from cuidx.enrich.given import given
 from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import normalise
-from cuidx.enrich.ladder import Holders, Ladder, given
+from cuidx.enrich.ladder import Holders, Ladder
 from cuidx.enrich.leases import (
     PLACE,
     Address,
