@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import stat
 import sys
@@ -18,14 +17,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 
 from cuidx import formats
-from cuidx.enrich.records import Carry, Documents, date
+from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump
+from cuidx.formats import elasticdump, kept, places
 from cuidx.formats.documents import table
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
@@ -42,6 +41,7 @@ from cuidx.sources.stream import (
     spans,
     whole_lines,
 )
+from cuidx.times import zone
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -52,21 +52,6 @@ STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is un
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
 
-# What a file's path says of its lines, as the kubelet and docker name their files.
-_PATHS: Final = (
-    # /var/log/pods/<namespace>_<pod>_<uid>/<container>/<restart>.log, rotated and packed ones too
-    re.compile(
-        r"(?:^|/)(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<pod_uid>[0-9a-f]{8}[0-9a-f-]{24,28})"
-        r"/(?P<container_name>[^/]+)/(?P<restart>\d+)\.log[^/]*$"
-    ),
-    # /var/log/containers/<pod>_<namespace>_<container>-<id>.log
-    re.compile(
-        r"(?:^|/)(?P<pod>[^/_]+)_(?P<namespace>[^/_]+)_(?P<container_name>[^/]+)"
-        r"-(?P<container_id>[0-9a-f]{64})\.log[^/]*$"
-    ),
-    re.compile(r"(?:^|/)(?P<container_id>[0-9a-f]{64})-json\.log[^/]*$"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -76,6 +61,7 @@ class Options:
     fields: tuple[tuple[str, str], ...] = ()
     patterns: tuple[str, ...] = ()
     tz: str = "UTC"
+    skews: tuple[Skew, ...] = ()
     exact: bool = False  # read all the plain way: for comparing, not for users
 
     def __post_init__(self) -> None:
@@ -88,12 +74,7 @@ class Options:
             check_pattern(pattern)
         if self.input_format is not None and self.input_format not in NAMES:
             formats.named(self.input_format)
-        try:
-            pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(self.tz)
-        except pl.exceptions.PolarsError:
-            raise UsageError(
-                f"--tz: no zone is called {self.tz!r}", do="examples: UTC, Europe/Berlin"
-            ) from None
+        zone(self.tz)
 
 
 def check_pattern(pattern: str) -> None:
@@ -129,13 +110,16 @@ class Opened:
     """What was found out about one source."""
 
     path: str
+    given: str = ""  # what the user named: the Parquet of `convert`, where `path` is in that
     format: str | None = None
     compression: str | None = None
     confidence: float = 1.0
+    kept: bool = False  # its records come from a Parquet of `convert`
     second: tuple[str, float] | None = None  # the format that came next, and how sure
     sample: formats.Sample | None = None  # its first lines
     notes: set[str] = field(default_factory=set)  # what its format has to say of it
     zoneless: int = 0  # times without a zone
+    held_zoneless: int = 0  # the same, as a Parquet of `convert` says
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
 
@@ -181,12 +165,13 @@ class Records:
     block: int | None = None  # bytes parsed at once, where not as usual
 
     def __post_init__(self) -> None:
-        self.opened = [Opened(source.path) for source in self.sources]
+        self.opened = [Opened(source.path, source.path) for source in self.sources]
         self.problems: list[SourceError] = []  # sources that were cut off
         self.zoneless = 0  # times without a zone, read in options.tz
         self.yearless = 0  # times without a year: they get the latest one before `newest`
         self.newest: int | None = None  # ns; None: not known, and those times are not read
         self.by_file = False  # where it is not known, a file's modification time stands in
+        self._places: dict[int, dict[str, int]] = {}  # of the sources inside a kept Parquet
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
 
@@ -249,11 +234,12 @@ class Records:
                     self.zoneless += parsed.zoneless
                     self.opened[task.source].zoneless += parsed.zoneless
                     self.yearless += parsed.yearless
-                    frame = documents.mark(carry.apply(parsed.frame))
+                    moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
+                    frame = documents.mark(carry.apply(moved))
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
                     before += parsed.lines
-                    if self.frame is None and self.sources[task.source].twin_of is not None:
+                    if self._is_twin(task.source):
                         frame = frame.with_columns(
                             kind=pl.when(pl.col("kind").is_in(["event", "evidence"]))
                             .then(pl.lit("duplicate", KIND))
@@ -271,6 +257,12 @@ class Records:
                     if future is not None:
                         future.cancel()
 
+    def _is_twin(self, at: int) -> bool:
+        """Whether a source is one file with another, reached by another path."""
+        return self.frame is None and at < len(self.sources) and (
+            self.sources[at].twin_of is not None
+        )  # fmt: skip
+
     def raw(self, at: int) -> Iterator[bytes]:
         """The bytes of source AT as `parts` read them, unpacked, in blocks of whole lines.
 
@@ -284,7 +276,7 @@ class Records:
 
     def _tasks(self, want: frozenset[str]) -> Iterator[_Task]:
         if self.frame is not None:
-            self.opened = [Opened("frame", "frame")]
+            self.opened = [Opened("frame", "frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
             return
         for at, source in enumerate(self.sources):
@@ -320,6 +312,10 @@ class Records:
                     )
                 opened.format, opened.compression = name, None
                 where = source.path if _is_plain(source.path) else io.BytesIO(stream.read())
+                inside = _sources_in(source.path, where) if packed == "parquet" else None
+                if inside is not None:
+                    yield from self._kept_tasks(at, source.path, where, inside)
+                    return
                 yield from self._row_tasks(at, frames(source.path, where, packed), want)
                 return
             if asked in NAMES:
@@ -345,7 +341,7 @@ class Records:
                 fields=self.options.fields,
                 patterns=self.options.patterns,
                 strict_json=found.json_share >= STRICT_JSON,
-                path_roles=_path_roles(source.path),
+                path_roles=places.roles_of(source.path.replace(os.sep, "/")),
                 notes=opened.notes,
             )
             formats.begin(found.format, reading, head, source.path)
@@ -408,6 +404,31 @@ class Records:
             yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, 1, reading,
                                                self.options.tz))  # fmt: skip
             line += len(frame)
+
+    def _kept_tasks(
+        self, at: int, path: str, where: str | io.BytesIO, inside: list[dict[str, Any]]
+    ) -> Iterator[_Task]:
+        """The records of a Parquet of `convert`, as of the sources that they were read from."""
+        places = self._places.get(at)
+        if places is None:
+            fresh = [at, *range(len(self.opened), len(self.opened) + len(inside) - 1)]
+            places = self._places[at] = {
+                str(said["path"]): place for said, place in zip(inside, fresh, strict=False)
+            }
+            self.opened += [Opened("", path) for _ in fresh[1:]]
+        for said in inside:
+            one = self.opened[places[said["path"]]]
+            one.path, one.format, one.kept = said["path"], said["format"], True
+            one.confidence, one.compression = said["confidence"], said["compression"]
+            one.notes = set(said["notes"])
+            one.held_zoneless = said["zoneless"]
+        first = dict.fromkeys(places, True)
+        for frame in frames(path, where, "parquet"):
+            for name, rows in kept.by_source(frame):
+                place = places[name]
+                work = partial(_as_kept, rows, self.opened[place].held_zoneless * first[name])
+                yield _Task(place, first[name], work)
+                first[name] = False
 
     def _before(self, path: str) -> int | None:
         """What the times without a year of the source PATH are before, in ns."""
@@ -494,6 +515,17 @@ def _parse_rows(
     return _Parsed(*date(parse(frame, line, reading), tz), len(frame))
 
 
+def _as_kept(rows: pl.DataFrame, zoneless: int) -> _Parsed:
+    return _Parsed(kept.records(rows), zoneless, 0, 0)
+
+
+def _sources_in(path: str, where: str | io.BytesIO) -> list[dict[str, Any]] | None:
+    try:
+        return kept.sources_in(where)
+    except (pl.exceptions.PolarsError, OSError):
+        return None  # said when its rows are read
+
+
 def _no_work() -> _Parsed:
     raise AssertionError("a task that failed has no work")
 
@@ -507,13 +539,6 @@ def _read_head(stream: BinaryIO) -> tuple[bytes, Exception | None]:
     except (*ENDS_EARLY, OSError) as error:
         return head, error
     return head, None
-
-
-def _path_roles(path: str) -> dict[str, str]:
-    for shape in _PATHS:
-        if hit := shape.search(path.replace(os.sep, "/")):
-            return hit.groupdict()
-    return {}
 
 
 __all__ = ["Opened", "Options", "Part", "Records", "check_pattern"]

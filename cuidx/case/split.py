@@ -31,6 +31,11 @@ def write_files(
     sources = story.records.sources
     if story.records.frame is not None:
         raise UsageError("a frame has no lines to split", do="open_case(…) reads files")
+    if held := next((one.given for one in story.opened if one.kept), None):
+        raise UsageError(
+            "the records of convert are here, and not the lines they were read from",
+            where=held, do="name the original files",
+        )  # fmt: skip
     out, names = Path(output), [source.path for source in sources]
     folder.check(out, force=force, sources=[name for name in names if name != STDIN])
     summary, found = story.book
@@ -49,7 +54,7 @@ def write_files(
         made.expect(["_untagged.log", "_mixed.log"])
         made.expect(folder.safe_names([target.key for target in files[2:]]))
         split(
-            story.enriched(filters.want), raw, files, Keys(found, by, story.clock), made,
+            story.shown(filters.want), raw, files, Keys(found, by, story.clock), made,
             names=names,
             whole=frozenset(at for at, one in enumerate(story.opened) if _has_no_lines(one.format)),
             twins={

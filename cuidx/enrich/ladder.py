@@ -23,6 +23,7 @@ from cuidx.schema import IDENTITY
 _NAMED: Final = pl.Schema(
     {"container": pl.String(), "to": pl.String(), "called": pl.String(), "key": pl.String()}
 )
+_EVER: Final = -(1 << 63)
 Told = dict[str, list[tuple[int, str]]]
 """Container or Pod → [(from when on, ns; own IP)]."""
 
@@ -34,6 +35,8 @@ class Ladder:
         self._rungs = Rungs(summary.evidence)
         self._always: dict[str, Name | None] = {}  # container: its better name
         self._steps: dict[str, list[tuple[int, Name | None]]] = {}  # … that depends on the time
+        # Pods by (namespace, name), for lines that name their container better than by that.
+        self._pods: dict[tuple[str | None, str], list[tuple[int, str | None]]] = {}
         self.evidence = self._settled(summary.evidence)
         self._told, self._told_of_pods = _addresses(self.evidence)
         self.evidence = _with_addresses(self.evidence, self._told_of_pods)
@@ -101,6 +104,7 @@ class Ladder:
     def rename(self, frame: pl.DataFrame) -> pl.DataFrame:
         """FRAME (normalised: lines, or groups of lines) with better names where there are any."""
         self._learn(frame)
+        frame = self._with_pods(frame)
         better = [(old, *_row(new)) for old, new in self._always.items() if new is not None]
         if better:
             frame = _called(frame, pl.DataFrame(better, schema=_NAMED, orient="row"), ["container"])
@@ -125,6 +129,54 @@ class Ladder:
         numbered = frame.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
         found = found.with_columns(pl.col("place").cast(pl.Int64))
         return _called(numbered, found, ["place"]).drop("place")
+
+    def _with_pods(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME with the uid of the Pod as `pod_key` where a line has a CUID and the Pod's name."""
+        by_name = (
+            pl.col("pod_uid").is_null() & pl.col("pod").is_not_null()
+            & pl.col("identity").is_in(["cuid", "container_id"])
+        )  # fmt: skip
+        if not self._rungs.known or frame.filter(by_name).is_empty():
+            return frame
+        for key in frame.filter(by_name).select("namespace", "pod").unique().iter_rows():
+            if key not in self._pods:
+                self._pods[key] = self._keys_of(*key)
+        steps = pl.DataFrame(
+            [(space or "", pod, *step) for (space, pod), found in self._pods.items()
+             for step in found],
+            schema={"space": pl.String, "pod": pl.String, "at": pl.Int64, "key": pl.String},
+            orient="row",
+        ).sort("at")  # fmt: skip
+        if steps.is_empty():
+            return frame
+        ends = ("time", "time") if "time" in frame.columns else ("first", "last")
+        asked = frame.with_row_index("place").filter(by_name).select(
+            "place", "pod", space=pl.col("namespace").fill_null(""),
+            first=pl.col(ends[0]).cast(pl.Int64), last=pl.col(ends[1]).cast(pl.Int64),
+        )  # fmt: skip
+        keys = []
+        for end in ("first", "last"):
+            found = (
+                asked.with_columns(at=pl.col(end).fill_null(_EVER)).sort("at")
+                .join_asof(steps, on="at", by=["space", "pod"], check_sortedness=False)
+                .sort("place")
+            )  # fmt: skip
+            keys.append(found["key"])
+        settled = keys[0].set((keys[0] != keys[1]).fill_null(True), None)
+        column = frame["pod_key"].clone().scatter(
+            asked["place"], pl.select(pl.coalesce(settled, frame["pod_key"].gather(asked["place"])))
+            .to_series()
+        )  # fmt: skip
+        return frame.with_columns(column.alias("pod_key"))
+
+    def _keys_of(self, space: str | None, pod: str) -> list[tuple[int, str | None]]:
+        turns = self._rungs.turns(Who(None, None, None, None, None, space, pod))
+        if turns is None:
+            return []
+        always, steps = turns
+        if not steps:
+            return [(_EVER, None if always is None else always.key)]
+        return [(at, None if name is None else name.key) for at, name in steps]
 
     # -- addresses -------------------------------------------------------------------------
 
@@ -303,8 +355,10 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE in which what is known of a Pod speaks for the containers that lines know of it.
 
     Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then;
-    when the Pod began is the beginning of the first alone. A Pod that no line names is one
-    container, by its best name; a container that only a Pod's object lists is none.
+    when the Pod began is the beginning of the first alone. A start or stop of a container that
+    lines know by another name (a CUID, beside the same Pod's uid) is theirs of the same name in the
+    Pod. A Pod that no line names is one container, by its best name; a container without lines in a
+    Pod that has some is none.
     """
     members = (
         groups.filter((pl.col("kind") == "event") & pl.col("pod_key").is_not_null()
@@ -312,14 +366,18 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         .group_by("pod_key", "container_name", "container", "identity")
         .agg(pl.col("first").min())
         .drop_nulls("first")
-        .with_columns(
-            place=pl.col("first").rank("ordinal").over("pod_key", "container_name")
-        )
+        .with_columns(place=pl.col("first").rank("ordinal").over("pod_key", "container_name"))
     )  # fmt: skip
     seen = groups.filter(pl.col("kind") == "event")["container"].drop_nulls().unique()
-    evidence = evidence.filter(~pl.col("member") | pl.col("container").is_in(seen.implode()))
-    is_pod = _IS_POD
-    objects = evidence.filter(is_pod).with_row_index("object")
+    is_seen = pl.col("container").is_in(seen.implode())
+    evidence = evidence.filter(~pl.col("member") | is_seen)
+    turns = _TURN & ~is_seen
+    turning = _turned(evidence.filter(turns), members)
+    evidence = pl.concat([evidence.filter(~turns), turning])
+    # What is left of a Pod that lines know is a container without lines: it is none.
+    silent = _TURN & ~is_seen & pl.col("pod_key").is_in(members["pod_key"].implode())
+    evidence = evidence.filter(~silent.fill_null(False))
+    objects = evidence.filter(_IS_POD).with_row_index("object")
     if objects.is_empty():
         return evidence
     meant = (
@@ -327,7 +385,6 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         .sort(pl.col("first") > pl.col("until"), pl.col("first"), "container",
               descending=[False, True, False])
         .unique(["object", "container_name"], keep="first", maintain_order=True)
-        .select("object", "container", "identity", "place")
         .group_by("object", "container", "identity").agg(pl.col("place").min())
         .sort("object", "container")
     )  # fmt: skip
@@ -343,9 +400,43 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         container="best", identity="kind"
     )
     columns = list(EVIDENCE)
-    return pl.concat([evidence.filter(~is_pod), said.select(columns), rest.select(columns)])
+    return pl.concat([evidence.filter(~_IS_POD), said.select(columns), rest.select(columns)])
 
 
+def _turned(turns: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """TURNS (starts and stops) with the names of the MEMBERS that they are of, where there are any.
+
+    A start is of the first one that begins then or later, a stop of the latest begun by then.
+    """
+    if turns.is_empty() or members.is_empty():
+        return turns
+    numbered = turns.with_row_index("turn")
+    near = pl.col("first") + pl.duration(seconds=1)
+    fits = (
+        numbered.select("turn", "pod_key", "time", "lifecycle", named="container_name")
+        .join(members, on="pod_key")
+        .filter(pl.col("named").is_null() | pl.col("container_name").is_null()
+                | (pl.col("named") == pl.col("container_name")))
+        .with_columns(start=pl.col("lifecycle") == "start", later=near >= pl.col("time"))
+        # The right side of the moment first; there, the nearest to it.
+        .sort("turn", pl.col("start") != pl.col("later"),
+              (pl.col("first") - pl.col("time")).abs(), "container")
+        .unique("turn", keep="first", maintain_order=True)
+        .select("turn", to="container", called="identity")
+    )  # fmt: skip
+    return (
+        numbered.join(fits, on="turn", how="left", maintain_order="left")
+        .with_columns(
+            container=pl.coalesce("to", "container"), identity=pl.coalesce("called", "identity")
+        )
+        .select(turns.columns)
+    )
+
+
+# Starts and stops that a CUID does not name.
+_TURN: Final = (
+    pl.col("lifecycle").is_not_null() & pl.col("cuid").is_null() & pl.col("pod_key").is_not_null()
+)
 # The records that speak of a Pod as a whole: its object, an address manager's, a flow's.
 _IS_POD: Final = (
     pl.col("pod_key").is_not_null() & pl.col("cuid").is_null() & pl.col("lifecycle").is_null()

@@ -74,12 +74,62 @@ def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
         raise BrokenError("more text after the document's end", rest)
 
 
+def every(text: str, *path: str) -> Iterator[tuple[int, Any]]:
+    """`elements` of each document in TEXT, one after the other.
+
+    Raises:
+        BrokenError: after the elements before it, where a document is broken or cut off.
+    """
+    at = skip(text, 0)
+    while at < len(text):
+        at = skip(text, (yield from below(text, at, path)))
+
+
+def end(text: str, at: int) -> int:
+    """Where the value at AT, known to be whole, ends."""
+    return value_at(text, at)[1]
+
+
+def each(text: str, name: str, start: int = 0) -> Iterator[tuple[int, Any]]:
+    """(where it begins, value) of each JSON value in TEXT from START on, one after the other.
+
+    Of a list, and of an object with a list under NAME, the elements are given instead.
+
+    Raises:
+        BrokenError: after those before it; `at` is where what would have been given next begins.
+    """
+    at = skip(text, start)
+    while at < len(text):
+        at = skip(text, (yield from _each(text, at, name)))
+
+
+def _each(text: str, at: int, name: str) -> Generator[tuple[int, Any], None, int]:
+    if text.startswith("[", at):
+        return (yield from _items(text, at))
+    if not text.startswith("{", at):
+        value, end = value_at(text, at)
+        yield at, value
+        return end
+    pairs, listed, found = _Pairs(text, at), False, {}
+    try:
+        for key, begin in pairs:
+            if key == name and text.startswith("[", begin):
+                listed = True
+                pairs.end = yield from _items(text, begin)
+            else:
+                found[key], pairs.end = value_at(text, begin)
+    except BrokenError as error:
+        raise error if listed else BrokenError(str(error), at) from None
+    if not listed:
+        yield at, found
+    return pairs.end
+
+
 def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
     """The members of the object at PATH in the first document of TEXT, without those named BUT.
 
     What is broken ends it early: the members before it are given.
     """
-    found: dict[str, Any] = {}
     at = skip(text, 0)
     try:
         for name in path:
@@ -88,7 +138,16 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
                     at = begin
                     break
             else:
-                return found
+                return {}
+    except BrokenError:
+        return {}
+    return members_at(text, at, but=but)
+
+
+def members_at(text: str, at: int, *, but: Sequence[str] = ()) -> dict[str, Any]:
+    """The same of the object that begins at AT."""
+    found: dict[str, Any] = {}
+    try:
         for key, begin in _pairs(text, at):
             if key not in but:
                 found[key] = value_at(text, begin)[0]
