@@ -82,9 +82,9 @@ LINES: dict[str, tuple[str, str, list[tuple[Any, ...]]]] = {
          ("event", MS, "pay-0", f"{MS} b")],
     ),
     "CloudWatch export: lines of one event, and none": (
-        "cloudwatch-export", f"{MS} {MS} ERROR a\n\tat Main.java:7\n{MS} \n{MS} [1]\n",
+        "cloudwatch-export", f"{MS} {MS} ERROR a\n\tat Main.java:7\n{MS} \n{MS} {{\"msg\":\"b\"}}\n",
         [("event", MS, None, f"{MS} ERROR a"), ("event", None, None, "\tat Main.java:7"),
-         ("event", MS, None, ""), ("event", MS, None, "[1]")],
+         ("event", MS, None, ""), ("event", MS, None, "b")],
     ),
 }  # fmt: skip
 

@@ -28,6 +28,8 @@ from cuidx.schema import KIND
 LEAST: Final = 3  # columns, for a table that nothing else speaks for
 _SOME: Final = 200  # lines that are looked at to know a table
 _QUOTED: Final = re.compile(rb'(?:\A|(?<=[,;\t\n]))"[^"]*(?:""[^"]*)*(?:"|\Z)')
+_BEFORE: Final = frozenset({b",", b";", b"\t", b"\n"})  # a quoted cell
+_AFTER: Final = _BEFORE | {b"\r", b""}
 _NAME: Final = re.compile(r"[@#_]{0,2}[^\W\d][\w .@:/()\[\]#%+\-]{0,79}")
 _SEPARATOR: Final = re.compile(r"sep=(?P<delimiter>[,;\t|])\s*", re.IGNORECASE)  # for Excel
 # `Timestamp (UTC)`, `time [+01:00]`: a zone, said once for the whole column.
@@ -41,6 +43,7 @@ _ESCAPES: Final = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\\\": "\\", "\\0": "
                    "\\f": "\f", "\\v": "\v"}  # fmt: skip
 _ESCAPE: Final = re.compile(r"\\[tnr0bfv\\]")
 _BACKSLASH: Final = re.compile(r"\\(.?)")
+_CR: Final = "\ufdd0"  # stands in for a CR while a row is cut: no text may have this character
 _LONGEST_CELL: Final = 1 << 30
 # 02.11.2026 09:00:00,100: with dots the day is always first.
 _DOTTED: Final = (
@@ -155,11 +158,14 @@ def cut(data: bytes) -> int:
 
 def _is_regular(data: bytes) -> bool:
     """Whether all quotes but doubled ones stand at a cell's begin or its end, as RFC 4180 wants."""
-    single = data.replace(b'""', b"")
-    edges = single.startswith(b'"') + single.endswith(b'"') + single.count(b'"\r\n')
-    for mark in (b",", b";", b"\t", b"\n"):
-        edges += single.count(mark + b'"') + single.count(b'"' + mark)
-    return edges == single.count(b'"')
+    # Between quotes there is by turns what is in no quoted cell, and what is in one.
+    pieces = data.replace(b'""', b"").split(b'"')
+    outside = pieces[2:-1:2] if len(pieces) % 2 else pieces[2::2]
+    return (
+        (not pieces[0] or pieces[0][-1:] in _BEFORE)
+        and all(piece[:1] in _AFTER and piece[-1:] in _BEFORE for piece in outside)
+        and (len(pieces) % 2 == 0 or len(pieces) == 1 or pieces[-1][:1] in _AFTER)
+    )
 
 
 def split(texts: Sequence[str], found: Header) -> Rows:
@@ -218,13 +224,11 @@ def _split_on(
             return begin, "a quote is not closed"
         if start + reader.line_num - begin > 1:
             return begin, f"a quote is not closed: {error}"
-        # Text after a closing quote: no harm where the cells are as many as they must be.
-        try:
-            row = next(csv.reader([texts[begin]], delimiter=found.delimiter))
-        except csv.Error as still:
-            return begin, str(still)
+        # Text after a closing quote, or a lone CR in a cell: no harm where the width is right.
+        line = texts[begin].removesuffix("\r").replace("\r", _CR)
+        row = next(csv.reader([line], delimiter=found.delimiter))
         begins.append(begin)
-        cells.append(row)
+        cells.append([cell.replace(_CR, "\r") for cell in row])
         begin += 1
     return begin, None
 
