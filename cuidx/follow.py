@@ -25,11 +25,12 @@ _MOST: Final = 1 << 20  # bytes taken at once; a pipe gives what is there, be it
 class Following:
     """The records of a stream, read once; `opened` says what it was found to be."""
 
-    def __init__(self, stream: BinaryIO, options: Options) -> None:
-        self._stream, self._options = stream, options
+    def __init__(self, stream: BinaryIO, options: Options, newest: int | None = None) -> None:
+        """NEWEST (ns) is what times without a year are before; without it they are not read."""
+        self._stream, self._options, self.newest = stream, options, newest
         self.opened = Opened(STDIN)
         self.kinds: Counter[str] = Counter()
-        self.zoneless = self.tagged = 0
+        self.zoneless = self.yearless = self.tagged = 0
         self.span: tuple[int, int] | None = None  # of the events' times, ns
 
     def parts(self) -> Iterator[pl.DataFrame]:
@@ -49,11 +50,12 @@ class Following:
             if not end:
                 continue
             parsed = format_.parse(formats.Block(data[:end], 1), reading)
-            frame, zoneless = date(parsed, self._options.tz)
+            frame, zoneless, yearless = date(parsed, self._options.tz, self.newest)
             last = data.count(b"\n", 0, end)
             frame = documents.mark(carry.apply(frame)).with_columns(pl.col("line") + before)
             before += last
             self.zoneless += zoneless
+            self.yearless += yearless
             self._count(frame)
             yield frame
 

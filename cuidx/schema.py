@@ -47,8 +47,9 @@ EVIDENCE_ROLES: Final = (
     "holds",  # further addresses: `=IP` of its own, `NAMESPACE/POD=IP` of others, blanks between
 )  # fmt: skip
 
-# Roles that only formats fill: the tagger's svc, ids of the document, and evidence.
-INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", *EVIDENCE_ROLES)
+# Roles that only formats fill: the tagger's svc, ids of the document, the file that a collector
+# read the line from, and evidence.
+INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", "log_path", *EVIDENCE_ROLES)
 
 # What a parse gives: one row a record, roles as text.
 PARSED: Final = pl.Schema(
@@ -63,6 +64,7 @@ PARSED: Final = pl.Schema(
         "suffixes": pl.Int64(),  # how many suffixes the line carries
         "repeats": pl.Boolean(),  # the CUID's key stands twice in one object; only if asked for
         "own_time": pl.String(),  # the line's own time inside an envelope; only if asked for
+        "is_json": pl.Boolean(),  # what the program wrote is JSON; only if `payload` is asked for
         **{role: pl.String() for role in (*ROLES, *INNER_ROLES)},
     }
 )

@@ -83,6 +83,7 @@ class Reading:
     patterns: tuple[str, ...] = ()  # of --pattern, in Rust's syntax
     strict_json: bool = False  # a file of JSON records: a broken one is unreadable, not text
     path_roles: Mapping[str, str] = field(default_factory=dict)  # what the file's path says
+    wrapped: bool = False  # each document is a collector's, whatever its keys
     head: Any = None  # what `Headed.head` made of the source's first lines
     notes: set[str] = field(default_factory=set)  # what a reader of the answers has to know
     scanner: Scanner | None = None  # the quick way for JSON lines; None: take the exact way only
@@ -107,6 +108,8 @@ class Format(Protocol):
     """A module in `cuidx/formats/`; `cuidx/formats/__init__.py` lists them all.
 
     NAME is what `--input-format` takes, TITLE says what it is, SOURCE where the layout is from.
+    PARTS are what a record must have, in words and as an expression: `cuidx detect` says which of
+    them a line lacks.
     """
 
     @property
@@ -117,6 +120,8 @@ class Format(Protocol):
     def SOURCE(self) -> str: ...  # noqa: D102, N802
     @property
     def SAMPLES(self) -> tuple[Example, ...]: ...  # noqa: D102, N802
+    @property
+    def PARTS(self) -> tuple[tuple[str, str], ...]: ...  # noqa: D102, N802
 
     def sniff(self, sample: Sample, /) -> float:
         """How sure it is, 0 to 1. A general format caps its own answer."""

@@ -40,6 +40,11 @@ _RAW: Final = (
     '"192.0.2.200,198.51.100.77" "Mozilla/5.0 (X11; Linux x86_64)" '
     '"a82b6d3f-1c5e-4f97-8d40-7e9c2b1a6f02" "pay.shop.example" "10.10.11.2:8443"'
 )
+PARTS: Final = (
+    ("[time] at the start", r"^\[\d{4}-\d\d-\d\dT"),
+    ("the request in quotes", r'\] "\S+ \S+'),
+    ("the upstream host in quotes at the end", r'"(?:-|\S+:\d+)"\s*$'),
+)
 SAMPLES: Final = (
     Example(
         _RAW,

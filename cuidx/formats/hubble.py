@@ -27,6 +27,11 @@ _NO_FLOWS: Final = ("lost_events", "node_status", "agent_event", "debug_event")
 ADAPTS: Final = frozenset({"flow", "l4", *_NO_FLOWS})
 _LABELS: Final = ("k8s:app.kubernetes.io/name=", "k8s:app=", "k8s:k8s-app=")
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key flow, or IP with source and destination", r'"(?:flow|lost_events|IP)"\s*:'),
+    ("the key node_name", r'"node_name"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"flow":{"time":"2026-11-02T09:00:01.241220118Z","verdict":"FORWARDED","IP":{"source":'

@@ -39,6 +39,11 @@ _RAW: Final = (
     '"shop-web/1.4" 209 0.002 [shop-payment-8443] [] 10.10.11.2:8443, 10.10.11.3:8443 0, 3 '
     "0.000, 0.002 502, 200 4f1c9e2a0d7b4c689a3e5b2f1d8c7e01"
 )
+PARTS: Final = (
+    ("an address at the start", r"^[0-9a-fA-F.:]+ - "),
+    ("[day/month/year:time zone]", r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"),
+    ("[upstream name] [alternative]", r" \[[^\]]*\] \[[^\]]*\] "),
+)
 SAMPLES: Final = (
     Example(
         _RAW,

@@ -15,13 +15,29 @@ from cuidx.formats.documents import Adapted, is_wrapped
 from cuidx.formats.istio_text import INBOUND
 from cuidx.formats.lines import parse
 
-__all__ = ["ADAPTS", "NAME", "SAMPLES", "SOURCE", "TITLE", "adapt", "cut", "parse", "sniff"]
+__all__ = [
+    "ADAPTS",
+    "NAME",
+    "PARTS",
+    "SAMPLES",
+    "SOURCE",
+    "TITLE",
+    "adapt",
+    "cut",
+    "parse",
+    "sniff",
+]
 
 NAME: Final = "istio-json"
 TITLE: Final = "Istio access log, JSON"
 SOURCE: Final = "istio/istio, pilot/pkg/model/telemetry_logging.go, EnvoyJSONLogFormatIstio"
 ADAPTS: Final = frozenset({"downstream_remote_address"})
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key start_time", r'"start_time"\s*:'),
+    ("the key upstream_cluster", r'"upstream_cluster"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"authority":"pay.shop.example","downstream_local_address":"10.10.10.4:8080",'

@@ -22,8 +22,8 @@ from cuidx.formats import access
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.envoy_default import HEADERS, LIKELY, REQUEST, SIZES, START
 
-__all__ = ["IN_FIELDS", "LIKELY", "NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "read",
-           "sniff"]  # fmt: skip
+__all__ = ["IN_FIELDS", "LIKELY", "NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse",
+           "read", "sniff"]  # fmt: skip
 
 NAME: Final = "istio-text"
 TITLE: Final = "Istio access log, text"
@@ -42,6 +42,11 @@ _RAW: Final = (
     '"192.0.2.200,198.51.100.77" "curl/7.88.1" "a82b6d3f-1c5e-4f97-8d40-7e9c2b1a6f02" '
     '"pay.shop.example" "10.10.11.2:8443" outbound|8443||payment.shop.svc.cluster.local '
     "10.10.10.4:57962 10.10.10.4:8080 198.51.100.77:57038 - pay"
+)
+PARTS: Final = (
+    ("[time] at the start", r"^\[\d{4}-\d\d-\d\dT"),
+    ("the request in quotes", r'\] "\S+ \S+'),
+    ("cluster, addresses and route after the upstream host", r'"(?:-|\S+:\d+)" \S+ \S+ \S+ \S+'),
 )
 SAMPLES: Final = (
     Example(

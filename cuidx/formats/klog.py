@@ -17,8 +17,8 @@ from cuidx.formats import access
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 
-__all__ = ["IN_FIELDS", "LIKELY", "NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "read",
-           "sniff"]  # fmt: skip
+__all__ = ["IN_FIELDS", "LIKELY", "NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse",
+           "read", "sniff"]  # fmt: skip
 
 NAME: Final = "klog"
 TITLE: Final = "klog and glog lines (Kubernetes' own programs)"
@@ -31,6 +31,11 @@ PATTERN: Final = (
     r" (?<clock>[0-2]\d:[0-5]\d:[0-6]\d\.\d+) +\d+ [^\s\]]+:\d+\](?: (?<message>(?s:.*)))?\s*$"
 )
 
+PARTS: Final = (
+    ("a level's letter, month and day", r"^[IWEF]\d{4} "),
+    ("a time to the microsecond", r"^\S+ \d\d:\d\d:\d\d\.\d+ "),
+    ("file:line] before the text", r"\S+:\d+\]"),
+)
 SAMPLES: Final = (
     Example(
         'E1102 09:00:01.250883       1 prober.go:104] "Probe failed" peer="10.10.11.2:8080" '

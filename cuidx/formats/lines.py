@@ -11,12 +11,14 @@ what the inner one says; the suffix at the line's very end is the tagger's and b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import polars as pl
 
+from cuidx.formats import places
 from cuidx.formats import text as text_layer
 from cuidx.formats.base import Block, Reading
 from cuidx.formats.documents import (
@@ -73,6 +75,8 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
 
 def finish(frame: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     """Fill in what the file's path says, and turn the tagger's lifecycle records to evidence."""
+    if "log_path" in frame.columns:
+        frame = places.fill(frame)
     fills = [
         (pl.col(role).fill_null(value) if role in frame.columns else pl.lit(value)).alias(role)
         for role, value in reading.path_roles.items()
@@ -172,6 +176,8 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
             except NotJSONError as error:
                 why[at] = f"no valid JSON: {error}"
     frame = _columns(rows, want).with_columns(suffixes=parts["suffixes"])
+    if reading.wrapped and not depth:
+        frame = frame.with_columns(envelope=frame["document"])
     is_text = ~frame["document"] & ~blank
     if why:
         is_text = is_text.scatter(list(why), False)
@@ -180,6 +186,8 @@ def read(raw: pl.Series, reading: Reading, *, depth: int = 0) -> pl.DataFrame:
         frame = _merge(frame, len(body), text_at, text_layer.read(body.gather(text_at), want))
     if "repeats" in want:
         frame = frame.with_columns(repeats=_repeats(body, frame["document"]))
+    if "payload" in want:
+        frame = frame.with_columns(is_json=frame["document"])
     frame = read_messages(frame, reading, depth)
     # The suffix at the line's end is the tagger's: it beats a key that the application wrote.
     beats = parts["cuid"].is_not_null()
@@ -245,6 +253,8 @@ def _merge(frame: pl.DataFrame, count: int, at: pl.Series, part: pl.DataFrame) -
 
 def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataFrame:
     """Look into the documents' messages for what the documents themselves do not say."""
+    if "log_path" in frame.columns:
+        frame = places.fill(frame)
     if depth + 1 >= _DEEPEST or "message" not in frame.columns:
         return frame
     want, message = reading.want, frame["message"]
@@ -255,6 +265,9 @@ def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataF
         wrapped = documents & frame["envelope"].fill_null(False)
         told = text_layer.read(message.set(~wrapped, None), frozenset({"time"}))["time"]
         frame = frame.with_columns(own_time=told)
+    if "is_json" in frame.columns:  # what a collector wrapped is the message
+        wrapped = documents & frame["envelope"].fill_null(False)
+        frame = frame.with_columns(is_json=pl.col("is_json") & ~wrapped)
     layered = documents & frame["is_line"].fill_null(False)
     if layered.any():
         layered &= message.str.contains(r'^\s*\{|"ikontainer_CUID"')
@@ -312,6 +325,8 @@ def _read_layers(
     )
     if "message" in reading.want:
         frame = frame.with_columns(message=frame["message"].scatter(at, inner["message"]))
+    if "is_json" in frame.columns:
+        frame = frame.with_columns(is_json=frame["is_json"].scatter(at, inner["is_json"]))
     if "repeats" in inner.columns and inner["repeats"].any():
         known = frame["repeats"] if "repeats" in frame.columns else frame["document"] & False
         frame = frame.with_columns(
@@ -432,6 +447,17 @@ class Record:
     raw: str | None = None  # of an unreadable one
 
 
+def numbered(records: Sequence[Record]) -> Sequence[Record]:
+    """RECORDS with `index` where several of them stand on one line."""
+    on_line = Counter(one.line for one in records)
+    seen: Counter[int] = Counter()
+    for one in records:
+        if on_line[one.line] > 1:
+            one.index = seen[one.line]
+            seen[one.line] += 1
+    return records
+
+
 def of_records(records: Sequence[Record], reading: Reading) -> pl.DataFrame:
     """One row a record, in their order; messages are looked into like any line."""
     want = reading.want
@@ -449,6 +475,8 @@ def of_records(records: Sequence[Record], reading: Reading) -> pl.DataFrame:
     body = frame["message"].fill_null("")
     if "repeats" in want:
         frame = frame.with_columns(repeats=pl.lit(None, pl.Boolean))
+    if "payload" in want:
+        frame = frame.with_columns(is_json=frame["document"])
     frame = read_messages(frame, reading, 0)
     for pattern in reading.patterns:
         frame = apply_pattern(frame, body, pattern, want, frame["suffixes"] > 0)

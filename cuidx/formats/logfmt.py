@@ -17,8 +17,8 @@ from cuidx.formats.documents import table
 from cuidx.formats.lines import parse
 from cuidx.schema import ROLES
 
-__all__ = ["IN_FIELDS", "LIKELY", "NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "read",
-           "sniff"]  # fmt: skip
+__all__ = ["IN_FIELDS", "LIKELY", "NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse",
+           "read", "sniff"]  # fmt: skip
 
 NAME: Final = "logfmt"
 TITLE: Final = "logfmt lines (key=value)"
@@ -33,6 +33,10 @@ _PAIRS: Final = rf"^{_KEY}={_VALUE}(?: +{_KEY}(?:={_VALUE})?)+\s*$"
 _LOGS: Final = r"(?:^| )(?:ts|time|timestamp|t|level|lvl|severity|msg|message)="
 _PAIR: Final = rf"{_KEY}={_VALUE}"
 
+PARTS: Final = (
+    ("key=value pairs", r"(?:^|\s)[\w.]+=\S"),
+    ("time=, ts= or level=", r"\b(?:time|ts|level|lvl)="),
+)
 SAMPLES: Final = (
     Example(
         'time="2026-11-02T10:00:01.5+01:00" level=warning msg="charge \\"17\\" refused" '

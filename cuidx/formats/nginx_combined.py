@@ -52,6 +52,11 @@ _RAW: Final = (
     '198.51.100.77 - alice [02/Nov/2026:10:00:06 +0100] "GET /charge/18 HTTP/1.1" 502 157 "-" '
     '"probe \\x22q\\x22 \\x5C y"'
 )
+PARTS: Final = (
+    ("an address at the start", r"^\S+ \S+ \S+ "),
+    ("[day/month/year:time zone]", r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"),
+    ("request, status and size", r'\] ".*" \d{3} (?:\d+|-)'),
+)
 SAMPLES: Final = (
     Example(
         _RAW,

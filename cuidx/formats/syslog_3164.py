@@ -21,8 +21,8 @@ from cuidx.formats import text as text_layer
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 
-__all__ = ["IN_FIELDS", "LIKELY", "NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "read",
-           "sniff"]  # fmt: skip
+__all__ = ["IN_FIELDS", "LIKELY", "NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse",
+           "read", "sniff"]  # fmt: skip
 
 NAME: Final = "syslog-3164"
 TITLE: Final = "syslog lines (BSD, RFC 3164)"
@@ -45,6 +45,10 @@ _LEVELS: Final = (
 )
 SEVERITIES: Final = ("EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG")
 
+PARTS: Final = (
+    ("month, day and time at the start", r"^(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "),
+    ("a host and a program after it", r"\d\d:\d\d:\d\d \S+ \S+"),
+)
 SAMPLES: Final = (
     Example(
         "Nov  2 09:00:01 node-1 kubelet[812]: E1102 09:00:01.250883     812 prober.go:104] "

@@ -19,8 +19,8 @@ from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 from cuidx.formats.syslog_3164 import within
 
-__all__ = ["IN_FIELDS", "LIKELY", "NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "read",
-           "sniff"]  # fmt: skip
+__all__ = ["IN_FIELDS", "LIKELY", "NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse",
+           "read", "sniff"]  # fmt: skip
 
 NAME: Final = "syslog-5424"
 TITLE: Final = "syslog lines with structured data (RFC 5424)"
@@ -34,6 +34,10 @@ PATTERN: Final = (
     r' (?<data>-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: \x{FEFF}?(?<message>(?s:.*)))?\s*$'
 )
 
+PARTS: Final = (
+    ("<priority>1 at the start", r"^<\d{1,3}>1 "),
+    ("a time with a zone", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*(?:Z|[+-]\d\d:\d\d) "),
+)
 SAMPLES: Final = (
     Example(
         "<165>1 2026-11-02T10:00:01.003+01:00 node-1 payment 812 ID47 "

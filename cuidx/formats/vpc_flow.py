@@ -43,6 +43,13 @@ _ADDRESS: Final = r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)$"
 _NO_FLOW: Final = ("NODATA", "SKIPDATA")
 _PROTOCOLS: Final = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmp6", "132": "sctp"}
 
+PARTS: Final = (
+    (
+        "a header with srcaddr and dstaddr, or version, account and interface",
+        r"srcaddr.*dstaddr|^\d+ \S+ eni-",
+    ),
+    ("start and end in seconds", r"\bstart end\b|\b\d{10} \d{10}\b"),
+)
 SAMPLES: Final = (
     Example(
         "2 700100200300 eni-0a1b2c3d4e5f60710 10.10.10.4 10.10.11.2 40112 8443 6 12 1840 "

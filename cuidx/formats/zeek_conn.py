@@ -29,6 +29,10 @@ _FROM, _TO = "id.orig_h", "id.resp_h"
 _ADDRESS: Final = r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)$"
 _OPEN: Final = "it has no #close line: it was cut off, or was still being written"
 
+PARTS: Final = (
+    ("a #separator or a connection's uid", r'^#separator|\tC\w{12,}\t|"uid"\s*:'),
+    ("id.orig_h or two addresses", r"id\.orig_h|\t[0-9a-fA-F.:]+\t\d+\t[0-9a-fA-F.:]+\t\d+"),
+)
 SAMPLES: Final = (
     Example(
         '{"ts":1793610001.241003,"uid":"Ck7rQ2","id.orig_h":"10.10.10.4","id.orig_p":40112,'

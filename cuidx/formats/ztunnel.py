@@ -38,6 +38,11 @@ _PATTERN: Final = (
 _ANY_IP: Final = r"\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?"
 _IP: Final = r"^(?:\[([^\]]+)\]|([0-9A-Fa-f:]+:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)|([^:]+))(?::\d+)?$"
 
+PARTS: Final = (
+    ("a time to the microsecond", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"),
+    ("access as target", r"\taccess\t|\saccess\s|\"access\""),
+    ("src.addr", r"src\.addr"),
+)
 SAMPLES: Final = (
     Example(
         "2026-11-02T09:00:01.252331Z\tinfo\taccess\tconnection complete\tsrc.addr=10.10.10.4:40112 "
