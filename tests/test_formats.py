@@ -370,6 +370,12 @@ OTHER: dict[str, str] = {
         '"@timestamp":"2026-11-02T09:00:00.1Z","time":"2026\\u002d11-02T09:00:00.123Z","_p":"F"'),
     "nobody's, a finer time": BASE.replace('"ts":"2026-11-02T09:00:00Z"',
         '"@timestamp":"2026-11-02T09:00:00.1Z","time":"2026-11-02T09:00:00.123Z"'),
+    "epoch with microseconds": BASE.replace('"2026-11-02T09:00:00Z"', "1793610000.100412"),
+    "epoch with microseconds, a 0": BASE.replace('"2026-11-02T09:00:00Z"', "1793610000.100410"),
+    "epoch with seven digits": BASE.replace('"2026-11-02T09:00:00Z"', "1793610000.1004123"),
+    "epoch beside a better time": BASE.replace(
+        '"ts":"2026-11-02T09:00:00Z"', '"date":1793610000.1004123,"time":"2026-11-02T09:00:01Z"'),
+    "message a long number": BASE.replace('"hello"', "1.12345678901234567"),
     "line a number": BASE.replace('"msg":"hello"', '"line":12'),
     "line a text": BASE.replace('"msg":"hello"', '"line":"ERROR it failed"'),
     "line a list": BASE.replace('"msg":"hello"', '"line":[1,"a"]'),
