@@ -28,7 +28,7 @@ LIKELY: Final = r"^[IWEF][0-9]{4,8} [0-2]\d:[0-5]\d:[0-6]\d\."
 IN_FIELDS: Final = False
 PATTERN: Final = (
     r"^(?<level>[IWEF])(?<year>\d{4})?(?<month>0[1-9]|1[0-2])(?<day>0[1-9]|[12]\d|3[01])"
-    r" (?<clock>[0-2]\d:[0-5]\d:[0-6]\d\.\d+) +\d+ [^\s\]]+:\d+\](?: (?<message>(?s:.*)))?$"
+    r" (?<clock>[0-2]\d:[0-5]\d:[0-6]\d\.\d+) +\d+ [^\s\]]+:\d+\](?: (?<message>(?s:.*)))?\s*$"
 )
 
 PARTS: Final = (

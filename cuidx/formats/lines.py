@@ -281,6 +281,7 @@ def read_messages(frame: pl.DataFrame, reading: Reading, depth: int) -> pl.DataF
     at = (documents & ~layered & missing).arg_true()
     if len(at):
         found = text_layer.read(message.gather(at), want & FROM_TEXT)
+        found = found.select(role for role in found.columns if role in FROM_TEXT)
         found = found.with_columns(
             pl.when(ids.gather(at)).then(pl.col(role)).alias(role)
             for role in ("request_id", "trace_id")

@@ -35,7 +35,7 @@ _HEAD: Final = (
     rf"^(?:<(?<priority>\d{{1,3}})>)?(?<time>{_MONTH} (?: \d|[0-3]\d|\d) (?:\d{{4}} )?"
     r"[0-2]\d:[0-5]\d:[0-6]\d(?:\.\d+)?):? "
 )
-_TAG: Final = r"^(?<node>\S+) (?<service>[^\s:\[]+)(?:\[[^\]\s]*\])?:(?: (?<message>(?s:.*)))?$"
+_TAG: Final = r"^(?<node>\S+) (?<service>[^\s:\[]+)(?:\[[^\]\s]*\])?:(?: (?<message>(?s:.*)))?\s*$"
 _WHOLE: Final = re.sub(r"\?<\w+>", "?:", f"{_HEAD}{_TAG[1:]}")
 # `Nov  2 09:00:01 INFO main: started` has a time, but is no syslog.
 _ZONE: Final = r"(?:Z|[+-]\d\d:?\d\d)"

@@ -31,7 +31,7 @@ IN_FIELDS: Final = False
 PATTERN: Final = (
     r"^<(?<priority>\d{1,3})>[1-9]\d? (?<time>\d{4}-\d\d-\d\dT\S+|-) (?<node>\S+) (?<service>\S+)"
     r" \S+ \S+"
-    r' (?<data>-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: \x{FEFF}?(?<message>(?s:.*)))?\r?$'
+    r' (?<data>-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: \x{FEFF}?(?<message>(?s:.*)))?\s*$'
 )
 
 PARTS: Final = (
