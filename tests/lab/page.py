@@ -16,6 +16,8 @@ from lab.parts import ARMS
 __all__ = ["Report", "between", "table"]
 
 BASELINE, CONTROL = ARMS[0].name, ARMS[1].name
+QUIET = 0.2  # cores
+REACHED = 0.95  # of what was asked for; requests come by chance, so some are missing always
 MINUS, NONE = "\u2212", "\u2013"
 NOT_OURS = "the method's tagger, as published"
 
@@ -46,10 +48,10 @@ class Report:
 
     def _others(self) -> tuple[str, str]:
         cores = [run.others_cpu / run.seconds for run in self.runs]
-        return (
-            "used by other work during the runs",
-            f"{median(cores):.2f} cores in the median run, {max(cores):.2f} at most",
-        )
+        said = f"{median(cores):.2f} cores in the median run, {max(cores):.2f} at most"
+        if median(cores) > QUIET:
+            said += ". **The machine was busy with other work**: intervals are wide, little can be shown"
+        return "used by other work during the runs", said
 
     def _of(self, scenario: str) -> dict[str, list[Run]]:
         """The scenario's runs by arm, each in the order of the rounds."""
@@ -66,11 +68,11 @@ class Report:
 
     def _scenario(self, name: str) -> str:
         arms = self._of(name)
-        rounds = len(arms[BASELINE])
         return "\n\n".join(
             [
                 f"### {name}",
-                f"Rounds: {rounds}. Medians over the runs, with 95 % intervals:",
+                f"Rounds: {len(arms[BASELINE])}. {_reached(name, arms[BASELINE])} {_shares(arms)}",
+                "Medians over the runs, with 95 % intervals:",
                 table(_FIGURES, [self._figures(arm, runs) for arm, runs in arms.items()]),
                 f"Difference to *{BASELINE}* within a round, with 95 % intervals:",
                 table(_DIFFERENCES, self._differences(arms)),
@@ -171,6 +173,27 @@ _FIGURES = [
     "taggers: CPU ms a request", "a tagger's peak, MB", "lines written", "lost", "doubled or torn",
 ]  # fmt: skip
 _DIFFERENCES = ["arm", "median ms", "p99 ms", "answered/s", "services: CPU ms a request"]
+
+
+def _reached(scenario: str, runs: list[Run]) -> str:
+    (asked,) = (one.rate for one in SCENARIOS if one.name == scenario)
+    answered = median(run.achieved for run in runs)
+    if answered >= REACHED * asked:
+        return "Without a tagger all that was asked for is answered."
+    return (
+        f"**Overloaded**: without a tagger {answered:.0f} of {asked} requests/s are answered, and a "
+        "response time is the length of a queue."
+    )
+
+
+def _shares(arms: dict[str, list[Run]]) -> str:
+    """The taggers' CPU beside the services', of the median run."""
+    said = [
+        f"{arm} {median(run.tagger_cpu / run.services_cpu for run in runs):.0%}".replace("%", " %")
+        for arm, runs in arms.items()
+        if any(run.tagger_cpu for run in runs)
+    ]
+    return f"CPU of the taggers, as a share of the services': {', '.join(said)}."
 
 
 def _services_cpu(run: Run) -> float:
