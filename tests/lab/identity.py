@@ -5,7 +5,7 @@
 Each way runs many times in a process that is there already, and as a whole in a fresh interpreter,
 beside one that does nothing. All ways take turns, round by round. Asking the API server is a TLS
 server on 127.0.0.1 that sends a Pod object and does nothing else: a lower bound, with no network, no
-authentication, no store behind it. With --write the table is kept in RESULTS-identity.md and
+authentication, no store behind it. A real Pod's start, podman's, is the yardstick. With --write the table is kept in RESULTS-identity.md and
 docs/overhead.md.
 """
 
@@ -32,6 +32,7 @@ sys.path[:0] = [str(HERE.parent), str(ROOT)]
 from lab.compare import percentile  # noqa: E402
 from lab.page import MINUS, between, table  # noqa: E402
 from lab.parts import free_port  # noqa: E402
+from lab.pod import started_and_asked  # noqa: E402
 from lab.processes import LabError, Processes, end_on_signals  # noqa: E402
 
 from cuidx.tagger import options  # noqa: E402
@@ -227,8 +228,8 @@ def measure(rounds: int, seed: int, scale: float = 1.0) -> tuple[list[Way], Way]
     return found, bare
 
 
-def markdown(found: list[Way], bare: Way, rounds: int) -> str:
-    """The table, and what ran."""
+def markdown(found: list[Way], bare: Way, pods: tuple[list[float], list[float]]) -> str:
+    """The table, what ran, and how long the start of a Pod takes."""
     rows = [
         [
             way.name,
@@ -244,11 +245,16 @@ def markdown(found: list[Way], bare: Way, rounds: int) -> str:
         "identity", "median", "p99", "in a fresh interpreter: CPU ms more", "MB more", "needs",
     ]  # fmt: skip
     said = (
-        f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {rounds} rounds. A bare "
+        f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {len(bare.fresh)} rounds. A bare "
         f"interpreter (`python -I -S`) takes {1000 * median(bare.fresh):.1f} ms of CPU and "
         f"{median(bare.peak):.1f} MB."
     )
-    return f"{table(head, rows)}\n\n{said}\n"
+    start, ask = (_duration(median(each)) for each in pods)
+    yardstick = (
+        f"Beside that: a real Pod of podman's, with no network and nothing in it but its infra "
+        f"container, takes {start} to be created and started, and asking podman for its id {ask}."
+    )
+    return f"{table(head, rows)}\n\n{said}\n\n{yardstick}\n"
 
 
 def _more(value: float) -> str:
@@ -256,6 +262,8 @@ def _more(value: float) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if seconds >= 0.1:
+        return f"{seconds * 1e3:.0f} ms"
     if seconds < 1e-3:
         return f"{seconds * 1e6:.2f} µs" if seconds < 1e-4 else f"{seconds * 1e6:.0f} µs"
     return f"{seconds * 1e3:.2f} ms"
@@ -276,10 +284,13 @@ def main() -> None:
     end_on_signals()
     try:
         found, bare = measure(chosen.rounds, chosen.seed)
+        pods = started_and_asked(chosen.rounds)
     except LabError as error:
         print(f"identity: {error}", file=sys.stderr)
         sys.exit(3)
-    made = markdown(found, bare, chosen.rounds)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    made = markdown(found, bare, pods)
     print(made, end="")
     if chosen.write:
         title = "# What an identity costs\n\nMade by `python tests/lab/identity.py --write`.\n\n"

@@ -126,6 +126,8 @@ def main() -> None:
     except LabError as error:
         print(f"overhead lab: {error}", file=sys.stderr)
         sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(130)
     print(report.markdown(), end="")
     if chosen.write:
         keep(report)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import psutil
+if TYPE_CHECKING:  # else imported late: the lab can start without it, and install it
+    import psutil
 
 
 class LabError(Exception):
@@ -110,6 +111,8 @@ def end_on_signals() -> None:
 
 def trees(pids: Iterable[int]) -> list[psutil.Process]:
     """The processes of PIDS with all below them."""
+    import psutil
+
     found = []
     for pid in pids:
         try:
@@ -122,6 +125,8 @@ def trees(pids: Iterable[int]) -> list[psutil.Process]:
 
 def cpu_seconds(pids: Iterable[int]) -> float:
     """CPU seconds that PIDS and all below them used so far, children that ended included."""
+    import psutil
+
     total = 0.0
     for process in trees(pids):
         try:
@@ -147,5 +152,7 @@ def peak_mb(pid: int) -> float:
 
 def busy_seconds() -> float:
     """CPU seconds that the whole machine has used since it was started, all but idle ones."""
+    import psutil
+
     used = psutil.cpu_times()
     return float(used.user + used.nice + used.system + used.irq + used.softirq)
