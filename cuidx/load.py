@@ -132,6 +132,10 @@ class Opened:
     format: str | None = None
     compression: str | None = None
     confidence: float = 1.0
+    second: tuple[str, float] | None = None  # the format that came next, and how sure
+    sample: formats.Sample | None = None  # its first lines
+    notes: set[str] = field(default_factory=set)  # what its format has to say of it
+    zoneless: int = 0  # times without a zone
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
 
@@ -148,6 +152,7 @@ class Part:
 class _Parsed(NamedTuple):
     frame: pl.DataFrame
     zoneless: int  # times read in --tz
+    yearless: int  # times without a year
     lines: int  # how many lines the block had
 
 
@@ -179,6 +184,9 @@ class Records:
         self.opened = [Opened(source.path) for source in self.sources]
         self.problems: list[SourceError] = []  # sources that were cut off
         self.zoneless = 0  # times without a zone, read in options.tz
+        self.yearless = 0  # times without a year: they get the latest one before `newest`
+        self.newest: int | None = None  # ns; None: not known, and those times are not read
+        self.by_file = False  # where it is not known, a file's modification time stands in
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
 
@@ -195,7 +203,7 @@ class Records:
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.
         """
-        self.problems, self.zoneless = [], 0
+        self.problems, self.zoneless, self.yearless = [], 0, 0
 
         def run(task: _Task) -> tuple[_Parsed, pl.DataFrame | None]:
             parsed = task.work()
@@ -228,6 +236,7 @@ class Records:
                         continue
                     if task.first:
                         carry, before = Carry(), 0
+                        self.opened[task.source].zoneless = 0
                     assert future is not None  # noqa: S101 - only a failed task has none
                     try:
                         parsed, made = future.result()
@@ -238,6 +247,8 @@ class Records:
                             do="is it still there?",
                         ) from error
                     self.zoneless += parsed.zoneless
+                    self.opened[task.source].zoneless += parsed.zoneless
+                    self.yearless += parsed.yearless
                     frame = documents.mark(carry.apply(parsed.frame))
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
@@ -326,13 +337,16 @@ class Records:
                 )
             found = formats.detect(head, source.path, self.options.input_format)
             opened.format, opened.confidence = found.format.NAME, found.confidence
+            opened.second, opened.sample = found.second, found.sample
             reading = formats.Reading(
                 want=want,
                 fields=self.options.fields,
                 patterns=self.options.patterns,
                 strict_json=found.json_share >= STRICT_JSON,
                 path_roles=_path_roles(source.path),
+                notes=opened.notes,
             )
+            formats.begin(found.format, reading, head, source.path)
             if (
                 is_built()
                 and reading.strict_json
@@ -349,7 +363,9 @@ class Records:
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
-            parse = partial(_parse, found.format, reading, self.options.tz)
+            parse = partial(
+                _parse, found.format, reading, self.options.tz, self._before(source.path)
+            )
             size = {} if self.block is None else {"size": self.block}
             first = True
             if limit is not None and found.format.cut is whole_lines:
@@ -390,6 +406,12 @@ class Records:
             yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, 1, reading,
                                                self.options.tz))  # fmt: skip
             line += len(frame)
+
+    def _before(self, path: str) -> int | None:
+        """What the times without a year of the source PATH are before, in ns."""
+        if self.newest is None and self.by_file and path != STDIN:
+            return Path(path).stat().st_mtime_ns
+        return self.newest
 
     def _open(self, source: Source) -> AbstractContextManager[tuple[BinaryIO, str | None]]:
         if source.path != STDIN and _is_plain(source.path):
@@ -440,10 +462,14 @@ def _pipe(path: str) -> AbstractContextManager[BinaryIO]:
         ) from error
 
 
-def _parse(format_: formats.Format, reading: formats.Reading, tz: str, data: bytes) -> _Parsed:
-    frame, zoneless = date(format_.parse(formats.Block(data, 1), reading), tz)
-    last: int = frame["line"].max() if len(frame) else 0  # type: ignore[assignment]
-    return _Parsed(frame, zoneless, last)
+def _parse(
+    format_: formats.Format, reading: formats.Reading, tz: str, before: int | None, data: bytes
+) -> _Parsed:
+    dated = date(format_.parse(formats.Block(data, 1), reading), tz, before)
+    if format_.cut is not whole_lines:  # a record may be many lines
+        return _Parsed(*dated, data.count(b"\n"))
+    last: int = dated.frame["line"].max() if len(dated.frame) else 0  # type: ignore[assignment]
+    return _Parsed(*dated, last)
 
 
 def _read_and_parse(
@@ -463,8 +489,7 @@ def _parse_rows(
     reading: formats.Reading,
     tz: str,
 ) -> _Parsed:
-    parsed, zoneless = date(parse(frame, line, reading), tz)
-    return _Parsed(parsed, zoneless, len(frame))
+    return _Parsed(*date(parse(frame, line, reading), tz), len(frame))
 
 
 def _no_work() -> _Parsed:

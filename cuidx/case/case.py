@@ -19,6 +19,7 @@ from cuidx.analyses.reuse import reuse
 from cuidx.analyses.split import By
 from cuidx.analyses.steps import Steps
 from cuidx.analyses.trace import HOPS
+from cuidx.case.detect import detect
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
@@ -218,6 +219,10 @@ class Case:
     def findings(self) -> pl.DataFrame:
         """What is odd in the evidence, with its lines: `analyses.findings.FINDINGS`."""
         return findings(self._story, self._filters)
+
+    def detect(self) -> pl.DataFrame:
+        """What each source was found to be, and why: `analyses.detect.FILES`."""
+        return detect(self._story)
 
     def split(
         self, output: str | os.PathLike[str], *, by: By = "container", force: bool = False

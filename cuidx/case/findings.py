@@ -13,7 +13,7 @@ from cuidx.case.story import Story
 def findings(story: Story, filters: Filters) -> pl.DataFrame:
     """The answer of `Case.findings`."""
     summary, found = story.book
-    groups = story.ladder.join(story.raw_summary.groups)
+    groups = story.ladder.fill(story.named.groups)
     watches = []
     if story.clock == "time":  # the order of lines says nothing of "at once"
         watches = [*odd.two_ips(groups), *odd.two_holders(found)]

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -102,6 +102,8 @@ ORDER: Final = (*ROLES, *INNER_ROLES)
 _AT: Final = {role: at for at, role in enumerate(ORDER)}
 ENVELOPE: Final = len(ORDER)  # where the row says whether a collector wrapped the document
 LINE: Final = ENVELOPE + 1  # … and whether its message is a line as the program wrote it
+DOCUMENT_KIND: Final = LINE + 1  # the kind of record it is, where it is not an event
+SIZE: Final = DOCUMENT_KIND + 1
 # Keys under which collectors put the line; `msg` is what the application says itself, and text
 # in it that looks like a suffix is no identity.
 LINE_KEYS: Final = frozenset({"log", "message", "event.original", "log.original"})
@@ -110,11 +112,32 @@ _Plan = tuple[tuple[str, int, int, bool], ...]  # (key, the role's place, rank, 
 _NO_RANK: Final = 1_000_000
 _MOST_PLANS: Final = 10_000
 _NO_VALUE: Final = ("", "-")  # how logs write "none"; a message may be either
+# Addresses of which a record may have several: of a list all are kept. Of others the first counts.
+_SEVERAL: Final = frozenset(
+    _AT[role] for role in ("host_ip", "source_ip", "destination_ip", "forwarded_ip")
+)
 
 _PLACE: Final = re.compile(r":? line 1 column (\d+) \(char \d+\)$")
 
 Row = list[Any]
-"""The values of ORDER as they stand in the document, then ENVELOPE and LINE."""
+"""The values of ORDER as they stand in the document, then ENVELOPE, LINE and DOCUMENT_KIND."""
+
+Adapted = dict[str, Any]
+"""What a format knows of a document beyond its keys' names: role → value (None: it has none).
+
+Beside roles it may have `kind` (of the record), `envelope` and `is_line` (see ENVELOPE and LINE),
+and `names`: False where names of keys must tell nothing.
+"""
+
+
+class Adapter(Protocol):
+    """A format that knows more of some JSON documents than the names of their keys say."""
+
+    @property
+    def ADAPTS(self) -> frozenset[str]: ...  # noqa: D102, N802 - a key at the top that such a document has
+
+    def adapt(self, document: dict[str, Any], /) -> Adapted | None:
+        """What is known of DOCUMENT; None if it is not one of this format's after all."""
 
 
 @lru_cache(maxsize=65_536)
@@ -131,7 +154,15 @@ def is_wrapped(keys: Collection[str]) -> bool:
 class Table:
     """Key → role, made once for a run from FIELDS and the user's `--field ROLE=PATH`."""
 
-    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, fields: Iterable[tuple[str, str]] = (), adapters: Iterable[Adapter] = ()
+    ) -> None:
+        fields = tuple(fields)
+        self._own = [(_AT[role], path) for role, path in reversed(fields)]
+        self._adapters: dict[str, list[Adapter]] = {}
+        for adapter in adapters:
+            for key in adapter.ADAPTS:
+                self._adapters.setdefault(key, []).append(adapter)
         self._roles: dict[str, tuple[int, int]] = {}  # normal path: (role's place, rank)
         for role, paths in FIELDS.items():
             for rank, path in enumerate(paths):
@@ -144,7 +175,7 @@ class Table:
             for at, letter in enumerate(path)
             if letter == "."
         }
-        self._flat: dict[tuple[str, ...], _Plan] = {}
+        self._flat: dict[tuple[str, ...], tuple[_Plan, tuple[Adapter, ...]]] = {}
         self._plans: dict[str, dict[str, tuple[int, int, str | None] | None]] = {"": {}}
 
     def role_of(self, path: Sequence[str]) -> tuple[str, int] | None:
@@ -156,32 +187,72 @@ class Table:
         """Whether an object at PATH can hold a role."""
         return ".".join(normal(key) for key in path) + "." in self._below
 
-    def row(self, document: dict[str, Any]) -> Row:
-        """The roles of one document; an elasticdump line's `_source` is looked into."""
+    def row(self, document: dict[str, Any], known: Adapted | None = None) -> Row:
+        """The roles of one document; an elasticdump line's `_source` is looked into.
+
+        KNOWN is what a format knows already of the document as a whole.
+        """
         index = ident = None
         source = document.get("_source")
         if isinstance(source, dict) and ("_id" in document or "_index" in document):
             index, ident = document.get("_index"), document.get("_id")
             document = source
         keys = tuple(document)
-        plan = self._flat.get(keys)
-        if plan is None:
+        planned = self._flat.get(keys)
+        if planned is None:
             if len(self._flat) > _MOST_PLANS:
                 self._flat.clear()
-            plan = self._flat[keys] = self._plan(keys)
-        row: Row = [None] * (LINE + 1)
+            planned = self._flat[keys] = self._plan(keys), tuple(self.adapters_of(keys))
+        plan, adapters = planned
+        row = self._named(document, plan, is_wrapped(keys))
+        for adapter in adapters:
+            adapted = adapter.adapt(document)
+            if adapted is not None:
+                row = self._adapted(document, row, adapted)
+                break
+        if known is not None:
+            row = self._adapted(document, row, known)
+        if ident is not None or index is not None:
+            row[_INDEX], row[_ID] = index, ident
+        return row
+
+    def adapters_of(self, keys: Iterable[str]) -> list[Adapter]:
+        """The formats that may know more of a document with these KEYS at its top."""
+        if not self._adapters:
+            return []
+        found = [one for key in keys for one in self._adapters.get(key, ())]
+        return list(dict.fromkeys(found))
+
+    def _named(self, document: dict[str, Any], plan: _Plan, wrapped: bool) -> Row:
+        """The roles that the names of the keys say."""
+        row: Row = [None] * SIZE
         rank = self._fill(document, plan, row)
         if rank is None:  # an object that may hold roles
-            row, ranks = [None] * (LINE + 1), [_NO_RANK] * ENVELOPE
+            row, ranks = [None] * SIZE, [_NO_RANK] * ENVELOPE
             self._walk(document, "", row, ranks)
             rank = ranks[_MESSAGE]
-        row[_INDEX], row[_ID] = index, ident
-        row[ENVELOPE] = wrapped = is_wrapped(keys)
+        row[ENVELOPE] = wrapped
         row[LINE] = (
             wrapped
             or rank < 0
             or (rank < len(FIELDS["message"]) and FIELDS["message"][rank] in LINE_KEYS)
         )
+        return row
+
+    def _adapted(self, document: dict[str, Any], row: Row, adapted: Adapted) -> Row:
+        """ROW with what a format knows; the user's `--field` still comes first."""
+        if not adapted.get("names", True):
+            row = [None] * SIZE
+        for role, value in adapted.items():
+            if role in _AT:
+                row[_AT[role]] = None if value in _NO_VALUE and role != "message" else value
+        row[ENVELOPE] = adapted.get("envelope", row[ENVELOPE])
+        row[LINE] = adapted.get("is_line", row[LINE])
+        row[DOCUMENT_KIND] = adapted.get("kind", row[DOCUMENT_KIND])
+        for at, path in self._own:
+            value = _at_path(document, [normal(key) for key in path.split(".")])
+            if value is not None and value not in _NO_VALUE:
+                row[at] = value
         return row
 
     @staticmethod
@@ -196,7 +267,7 @@ class Table:
                         return None
                     continue
                 if isinstance(value, (bool, list)):
-                    value = as_text(value)
+                    value = _texts_at(at, value)
                 if value is None:
                     continue
             if at >= 0 and row[at] is None and (value not in _NO_VALUE or at == _MESSAGE):
@@ -227,7 +298,7 @@ class Table:
                 if below is not None:
                     self._walk(value, below, row, ranks)
                 continue
-            if isinstance(value, (bool, list)) and (value := as_text(value)) is None:
+            if isinstance(value, (bool, list)) and (value := _texts_at(at, value)) is None:
                 continue  # says nothing: the next best key may
             if at >= 0 and rank < ranks[at] and (value not in _NO_VALUE or at == _MESSAGE):
                 row[at], ranks[at] = value, rank
@@ -243,7 +314,24 @@ class Table:
 @lru_cache(maxsize=16)
 def table(fields: tuple[tuple[str, str], ...] = ()) -> Table:
     """The table for these `--field` options."""
-    return Table(fields)
+    from cuidx.formats import ADAPTERS  # formats stand on this module
+
+    return Table(fields, ADAPTERS)
+
+
+def _at_path(document: Any, path: list[str]) -> Any:
+    """The value at PATH, normal keys from the outside in; a dotted key is as good as an object."""
+    if not path:
+        return document if not isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    for key, value in document.items():
+        parts = [normal(part) for part in key.split(".")]
+        if parts == path[: len(parts)]:
+            found = _at_path(value, path[len(parts) :])
+            if found is not None:
+                return found
+    return None
 
 
 class NotJSONError(ValueError):
@@ -306,3 +394,14 @@ def as_text(value: Any) -> str | None:
         texts = (as_text(item) for item in value if not isinstance(item, list))
         return next((text for text in texts if text), None)
     return None
+
+
+def _texts_at(at: int, value: Any) -> str | None:
+    return all_texts(value) if at in _SEVERAL else as_text(value)
+
+
+def all_texts(value: Any) -> str | None:
+    """The same, but of a list all values, with a comma between."""
+    if not isinstance(value, list):
+        return as_text(value)
+    return ", ".join(text for item in value if (text := as_text(item))) or None

@@ -12,12 +12,16 @@ from typing import Final
 from cuidx.formats.base import Example, Sample
 from cuidx.formats.k8s import begins, cut, parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "k8s-events"
 TITLE: Final = "events: kubectl get events -o json"
 SOURCE: Final = "Kubernetes API reference, core/v1 Event"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key involvedObject", r'"involvedObject"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"apiVersion":"v1","kind":"Event","involvedObject":{"kind":"Pod","namespace":"shop",'

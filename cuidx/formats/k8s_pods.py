@@ -13,7 +13,7 @@ from typing import Final
 from cuidx.formats.base import Example, Sample
 from cuidx.formats.k8s import begins, cut, parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "k8s-pods"
 TITLE: Final = "Pods: kubectl get pods -o json"
@@ -21,6 +21,11 @@ SOURCE: Final = "Kubernetes API reference, core/v1 Pod"
 
 _POD: Final = re.compile(r'"kind"\s*:\s*"Pod(?:List)?"')
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("kind Pod", r'"kind"\s*:\s*"Pod'),
+    ("the key status", r'"status"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"payment-0","namespace":"shop",'

@@ -10,7 +10,7 @@ import polars as pl
 from cuidx.formats import lines
 from cuidx.formats.base import Reading, kinds
 from cuidx.formats.documents import COLLECTOR_KEYS, Table, table
-from cuidx.schema import TIME
+from cuidx.schema import EVIDENCE_ROLES, KIND, TIME
 
 
 def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFrame:
@@ -28,8 +28,9 @@ def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFram
         out = out.hstack(frame.select(**columns))
     out = out.with_columns(
         pl.lit(None, pl.String).alias(role)
-        for role in sorted((reading.want | lines.ALWAYS) - set(columns))
+        for role in sorted((reading.want | lines.ALWAYS) - set(EVIDENCE_ROLES) - set(columns))
     ).with_columns(
+        record_kind=pl.lit(None, KIND),
         envelope=pl.lit(not COLLECTOR_KEYS.isdisjoint(frame.columns)),
         document=pl.lit(True),
         is_line=pl.lit(True),

@@ -98,12 +98,16 @@ class Scanner:
             before = len(self._keys)
             places = {number: place for place, number in self._contexts.items()}
             for context, raw in unknown:
-                if (context, raw) not in self._keys:
+                if (context, raw) not in self._keys and not self._is_odd(raw, places[context][1]):
                     self._keys[context, raw] = self._key(context, raw, *places[context])
             if len(self._keys) == before:
                 return False
             self._plan = self._compiled()
             return True
+
+    def _is_odd(self, raw: bytes, whole: bool) -> bool:
+        """Whether a document with this key at its top takes more than names: it stays unknown."""
+        return whole and bool(self._table.adapters_of([str(json.loads(b'"' + raw + b'"'))]))
 
     def _key(self, context: int, raw: bytes, path: tuple[str, ...], whole: bool) -> _Key:
         """What a key as it stands in the file means."""
@@ -174,11 +178,14 @@ class Scanner:
             is_line=pl.col("flags") & _LINE != 0,
             document=pl.col("flags") & _ODD == 0,
             kind=pl.lit("event", KIND),
+            record_kind=pl.lit(None, KIND),
         )
         if "time" not in reading.want or not cut["instant"].count():
             frame = frame.drop("instant")
         if "message" in frame.columns:
             frame = lines.read_messages(frame, reading, 0)
+        if frame["record_kind"].count():  # a message was found to be another kind of record
+            frame = frame.with_columns(kind=pl.coalesce("record_kind", "kind"))
         return frame.drop(*lines.INNER, "flags")
 
 

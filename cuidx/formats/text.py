@@ -9,7 +9,7 @@ The addresses in a text have no role. What has no time of its own takes that of 
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Final, Protocol
 
 import polars as pl
 
@@ -100,7 +100,65 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
     ):
         if role in want:
             found = found.with_columns(_extract(text, hint, patterns).alias(role))
-    return found
+    shaped = known(text, want)
+    if shaped is None:
+        return found
+    # A shape knows its lines whole: what it does not find in one is not there.
+    return found.with_columns(
+        pl.when(shaped["fits"]).then(shaped[role])
+        .otherwise(found[role] if role in found.columns else None).alias(role)
+        for role in shaped.columns if role != "fits"
+    )  # fmt: skip
+
+
+class Text(Protocol):
+    """A shape that text lines have: a format whose lines may stand in any envelope.
+
+    LIKELY is an expression that each such line fits, quick to refuse others: anchored with `^`.
+    IN_FIELDS says that all addresses of such a line are roles: none is left for `text`.
+    """
+
+    @property
+    def LIKELY(self) -> str: ...  # noqa: D102, N802
+    @property
+    def IN_FIELDS(self) -> bool: ...  # noqa: D102, N802
+
+    def read(self, text: pl.Series, want: frozenset[str], /) -> pl.DataFrame:
+        """`fits` (boolean), roles of PARSED and maybe record_kind (KIND), a row for each of TEXT.
+
+        Roles that the shape never has are left out; `message` where it is not the line itself.
+        """
+
+
+def known(text: pl.Series, want: frozenset[str]) -> pl.DataFrame | None:
+    """What the shapes in `formats.TEXTS` say of those of TEXT that fit one: roles and record_kind.
+
+    Same length and order as TEXT; all null where none fits. None if no text fits any.
+    """
+    from cuidx.formats import TEXTS  # formats stand on this module
+
+    found: pl.DataFrame | None = None
+    likely = text.str.contains("|".join(f"(?:{shape.LIKELY})" for shape in TEXTS)).arg_true()
+    if likely.is_empty():
+        return None
+    some = text.gather(likely)
+    left = some.is_not_null()
+    for shape in TEXTS:
+        at = (left & some.str.contains(shape.LIKELY)).arg_true()
+        if at.is_empty():
+            continue
+        part = shape.read(some.gather(at), want)
+        fits = part["fits"].fill_null(False)
+        if not fits.any():
+            continue
+        left = left.clone().scatter(at.filter(fits), False)
+        part = part.drop("fits").filter(fits).with_columns(at=likely.gather(at.filter(fits)))
+        found = part if found is None else pl.concat([found, part], how="diagonal")
+    if found is None:
+        return None
+    place = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(text))
+    place = place.scatter(found["at"], range(len(found)))
+    return found.drop("at").select(pl.all().gather(place), fits=place.is_not_null())
 
 
 def _extract(text: pl.Series, hints: tuple[str, ...], patterns: tuple[str, ...]) -> pl.Series:
