@@ -18,14 +18,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 
 from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, date
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump
+from cuidx.formats import elasticdump, kept
 from cuidx.formats.documents import table
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
@@ -129,13 +129,16 @@ class Opened:
     """What was found out about one source."""
 
     path: str
+    given: str = ""  # what the user named: the Parquet of `convert`, where `path` is in that
     format: str | None = None
     compression: str | None = None
     confidence: float = 1.0
+    kept: bool = False  # its records come from a Parquet of `convert`
     second: tuple[str, float] | None = None  # the format that came next, and how sure
     sample: formats.Sample | None = None  # its first lines
     notes: set[str] = field(default_factory=set)  # what its format has to say of it
     zoneless: int = 0  # times without a zone
+    held_zoneless: int = 0  # the same, as a Parquet of `convert` says
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
 
@@ -181,12 +184,13 @@ class Records:
     block: int | None = None  # bytes parsed at once, where not as usual
 
     def __post_init__(self) -> None:
-        self.opened = [Opened(source.path) for source in self.sources]
+        self.opened = [Opened(source.path, source.path) for source in self.sources]
         self.problems: list[SourceError] = []  # sources that were cut off
         self.zoneless = 0  # times without a zone, read in options.tz
         self.yearless = 0  # times without a year: they get the latest one before `newest`
         self.newest: int | None = None  # ns; None: not known, and those times are not read
         self.by_file = False  # where it is not known, a file's modification time stands in
+        self._places: dict[int, dict[str, int]] = {}  # of the sources inside a kept Parquet
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
 
@@ -253,7 +257,7 @@ class Records:
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
                     before += parsed.lines
-                    if self.frame is None and self.sources[task.source].twin_of is not None:
+                    if self._is_twin(task.source):
                         frame = frame.with_columns(
                             kind=pl.when(pl.col("kind").is_in(["event", "evidence"]))
                             .then(pl.lit("duplicate", KIND))
@@ -271,6 +275,12 @@ class Records:
                     if future is not None:
                         future.cancel()
 
+    def _is_twin(self, at: int) -> bool:
+        """Whether a source is one file with another, reached by another path."""
+        return self.frame is None and at < len(self.sources) and (
+            self.sources[at].twin_of is not None
+        )  # fmt: skip
+
     def raw(self, at: int) -> Iterator[bytes]:
         """The bytes of source AT as `parts` read them, unpacked, in blocks of whole lines.
 
@@ -284,7 +294,7 @@ class Records:
 
     def _tasks(self, want: frozenset[str]) -> Iterator[_Task]:
         if self.frame is not None:
-            self.opened = [Opened("frame", "frame")]
+            self.opened = [Opened("frame", "frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
             return
         for at, source in enumerate(self.sources):
@@ -318,6 +328,9 @@ class Records:
                     )
                 opened.format, opened.compression = "parquet", None
                 where = source.path if _is_plain(source.path) else io.BytesIO(stream.read())
+                if (inside := _sources_in(source.path, where)) is not None:
+                    yield from self._kept_tasks(at, source.path, where, inside)
+                    return
                 yield from self._row_tasks(at, _parquet(source.path, where), want)
                 return
             if self.options.input_format == "parquet":
@@ -407,6 +420,31 @@ class Records:
                                                self.options.tz))  # fmt: skip
             line += len(frame)
 
+    def _kept_tasks(
+        self, at: int, path: str, where: str | io.BytesIO, inside: list[dict[str, Any]]
+    ) -> Iterator[_Task]:
+        """The records of a Parquet of `convert`, as of the sources that they were read from."""
+        places = self._places.get(at)
+        if places is None:
+            fresh = [at, *range(len(self.opened), len(self.opened) + len(inside) - 1)]
+            places = self._places[at] = {
+                str(said["path"]): place for said, place in zip(inside, fresh, strict=False)
+            }
+            self.opened += [Opened("", path) for _ in fresh[1:]]
+        for said in inside:
+            one = self.opened[places[said["path"]]]
+            one.path, one.format, one.kept = said["path"], said["format"], True
+            one.confidence, one.compression = said["confidence"], said["compression"]
+            one.notes = set(said["notes"])
+            one.held_zoneless = said["zoneless"]
+        first = dict.fromkeys(places, True)
+        for frame in _parquet(path, where):
+            for name, rows in kept.by_source(frame):
+                place = places[name]
+                work = partial(_as_kept, rows, self.opened[place].held_zoneless * first[name])
+                yield _Task(place, first[name], work)
+                first[name] = False
+
     def _before(self, path: str) -> int | None:
         """What the times without a year of the source PATH are before, in ns."""
         if self.newest is None and self.by_file and path != STDIN:
@@ -492,6 +530,25 @@ def _parse_rows(
     return _Parsed(*date(parse(frame, line, reading), tz), len(frame))
 
 
+def _as_kept(rows: pl.DataFrame, zoneless: int) -> _Parsed:
+    return _Parsed(kept.records(rows), zoneless, 0, 0)
+
+
+def _sources_in(path: str, where: str | io.BytesIO) -> list[dict[str, Any]] | None:
+    try:
+        return kept.sources_in(where)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _broken_parquet(path, error) from None
+
+
+def _broken_parquet(path: str, error: Exception) -> SourceError:
+    return SourceError(
+        f"this Parquet file can't be read: {str(error).splitlines()[0]}",
+        where=path,
+        do="write it again; a Parquet file that was cut off has no usable part",
+    )
+
+
 def _no_work() -> _Parsed:
     raise AssertionError("a task that failed has no work")
 
@@ -514,11 +571,7 @@ def _parquet(path: str, where: str | io.BytesIO) -> Iterator[pl.DataFrame]:
         for start in range(0, rows, _PARQUET_ROWS):
             yield scan.slice(start, _PARQUET_ROWS).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(
-            f"this Parquet file can't be read: {str(error).splitlines()[0]}",
-            where=path,
-            do="write it again; a Parquet file that was cut off has no usable part",
-        ) from None
+        raise _broken_parquet(path, error) from None
 
 
 def _path_roles(path: str) -> dict[str, str]:

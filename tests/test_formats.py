@@ -98,7 +98,9 @@ LINES = st.lists(st.one_of(st.sampled_from(ALL_RAW), TEXT, CUT), max_size=12)
 
 
 # A file of these is one JSON document.
-DOCUMENTS = {"k8s-events", "k8s-pods"}
+DOCUMENTS = {
+    "crictl-pods", "k8s-events", "k8s-pods", "k8s-pods-watch", "prometheus-pod-info",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["mixed", "JSON file"])

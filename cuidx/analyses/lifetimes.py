@@ -80,10 +80,6 @@ def lifetimes(
                 pl.col("restarted").is_null() | (pl.col("restarted") <= pl.col("ended"))
             ).then("ended"),
         )
-        .with_columns(
-            ran=pl.col("ran").is_not_null()
-            & (pl.col("last_seen").is_null() | (pl.col("ran") >= pl.col("last_seen")))
-        )
     )
     followed, reused = _followed(addresses), _reused(addresses)
     renamed = _renamed(summary)
@@ -103,16 +99,16 @@ def lifetimes(
         ),
     ).with_columns(
         end=pl.when(pl.col("ended").is_not_null()).then(pl.lit("stopped"))
-        # Who was replaced did not run at the end, whatever an earlier snapshot says.
-        .when(pl.col("ran") & ~pl.col("replaced")).then(pl.lit("open"))
+        # A snapshot showed it running, and nobody has come in its place since.
+        .when(pl.col("ran").is_not_null() & ~pl.col("replaced")).then(pl.lit("open"))
         .when("replaced").then(pl.lit("replaced"))
         .otherwise(pl.lit("unknown")).cast(LIFETIMES["end"])
     )  # fmt: skip
-    return (
-        rows.sort(pl.min_horizontal("first_seen", "started"), "place", "container", nulls_last=True)
-        if not rows["first_seen"].count() and not rows["started"].count()
-        else rows.sort(pl.min_horizontal("first_seen", "started"), "container", nulls_last=True)
-    ).select(list(LIFETIMES))
+    # With no time at all, by first line.
+    first = pl.min_horizontal("first_seen", "started", "told")
+    dated = rows.select(first.count()).item()
+    order = (first, "container") if dated else ("place", "container")
+    return rows.sort(*order, nulls_last=True).select(list(LIFETIMES))
 
 
 def _bounds(evidence: pl.DataFrame) -> pl.DataFrame:
@@ -137,6 +133,7 @@ def _bounds(evidence: pl.DataFrame) -> pl.DataFrame:
         ended=pl.when(ran.is_null() | (ran < ended)).then(ended),
         ran=ran,
         restarted=pl.col("time").filter(start).max(),
+        told=pl.min_horizontal(pl.col("time").min(), pl.col("at").min()),
     )
 
 

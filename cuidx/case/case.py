@@ -6,19 +6,24 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from cuidx.analyses import lookups
 from cuidx.analyses.accounting import Accounting
 from cuidx.analyses.annotate import ANNOTATED, annotate
 from cuidx.analyses.lifetimes import lifetimes
+from cuidx.analyses.lookups import Lookup
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.analyses.split import By
 from cuidx.analyses.steps import Steps
 from cuidx.analyses.trace import HOPS
+from cuidx.case import convert
+from cuidx.case.convert import CONVERTED
 from cuidx.case.detect import detect
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
@@ -31,6 +36,7 @@ from cuidx.case.told import Told, warnings
 from cuidx.case.trace import trace_calls
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
+from cuidx.formats.kept import metadata
 from cuidx.load import Opened, Options, Records
 from cuidx.schema import EVENTS, ROLES
 from cuidx.sources.paths import STDIN, Source
@@ -140,6 +146,41 @@ class Case:
     def _follow(self, stream: BinaryIO) -> Iterator[pl.DataFrame]:
         self._flow = Flow(stream, self._story, self._filters)
         yield from self._flow.annotated()
+
+    def converted(self) -> Iterator[pl.DataFrame]:
+        """The events with the addresses they mention, block by block: `convert.CONVERTED`."""
+        return convert.events(self._filters)
+
+    def convert(self, output: str | os.PathLike[str]) -> None:
+        """Write all records to OUTPUT, a Parquet file that is read as a source like any other.
+
+        The columns of its events are for other tools. With filters, only the events that fit them
+        are written, and the evidence.
+        """
+        from cuidx.present.frames import write_parquet
+
+        write_parquet(self.kept(), Path(output), self.kept_metadata)
+
+    def kept(self) -> Iterator[pl.DataFrame]:
+        """All records as a Parquet file of `convert` has them, block by block: `kept.KEPT`."""
+        return convert.records(self._story, self._filters)
+
+    def kept_metadata(self) -> dict[str, str]:
+        """What such a file says of the sources as a whole."""
+        return metadata(convert.sources(self._story))
+
+    def lookup(self, kind: Lookup) -> pl.DataFrame:
+        """Leases and lifetimes for other tools: `analyses.lookups`.
+
+        `lifetimes` (as in `lifetimes()`), `splunk` (who has an address from a time on) or
+        `timesketch` (the events).
+        """
+        if kind == "splunk":
+            return lookups.splunk(self._story.book[1])
+        if kind == "timesketch":
+            return pl.concat([lookups.timesketch(CONVERTED.to_frame()), *map(
+                lookups.timesketch, self.converted())])  # fmt: skip
+        return self.lifetimes()
 
     # -- the questions ---------------------------------------------------------------------
 

@@ -15,12 +15,12 @@ def detect(story: Story) -> pl.DataFrame:
     """The answer of `Case.detect`."""
     records = story.records
     _ = story.raw_summary  # so that times without a year are settled
-    seen = [Observer() for _ in records.sources] or [Observer()]
+    seen = [Observer() for _ in records.opened]
     for part in records.parts(WANT):
         seen[part.source].see(part.frame)
     rows = []
-    for one, observer in zip(records.opened, seen, strict=True):
-        if one.left_out is not None or one.path in story.lease_sources:
+    for at, (one, observer) in enumerate(zip(records.opened, seen, strict=True)):
+        if one.left_out is not None or story.is_for_leases(at):
             continue
         rows.append(
             {

@@ -28,6 +28,11 @@ def write_files(
     sources = story.records.sources
     if story.records.frame is not None:
         raise UsageError("a frame has no lines to split", do="open_case(…) reads files")
+    if held := next((one.given for one in story.opened if one.kept), None):
+        raise UsageError(
+            "the records of convert are here, and not the lines they were read from",
+            where=held, do="name the original files",
+        )  # fmt: skip
     out, names = Path(output), [source.path for source in sources]
     folder.check(out, force=force, sources=[name for name in names if name != STDIN])
     summary, found = story.book

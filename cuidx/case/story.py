@@ -23,6 +23,7 @@ from cuidx.enrich.leases import (
     Clock,
     addresses,
     clock_of,
+    pods_by_address,
     recounted,
     runs_of,
     spans,
@@ -140,7 +141,7 @@ class Story:
     @cached_property
     def book(self) -> tuple[Summary, list[Address]]:
         """All lines' summary and all leases; a second look at the lines only where it is needed."""
-        summary = replace(self.named, groups=self.ladder.fill(self.named.groups).drop("ip_from"))
+        summary = self._told()
         clock = clock_of(summary)
         open_ = sorted({*unsettled(summary), *self.ladder.moves(summary.groups)})
         runs = None
@@ -159,6 +160,17 @@ class Story:
         found = addresses(spans(summary, runs), clock)
         placed = self._place_ip_lines(summary, found)
         return placed, found if placed is summary else recounted(found, placed)
+
+    def _told(self) -> Summary:
+        """The summary with the addresses that evidence tells, and the Pods that addresses tell."""
+        ladder, named = self.ladder, self.named
+        summary = replace(named, groups=ladder.fill(named.groups).drop("ip_from"))
+        pods = pods_by_address(spans(summary)) if clock_of(summary) == "time" else {}
+        if not pods:
+            return summary
+        key = pl.col("container").replace_strict(pods, default=None, return_dtype=pl.String)
+        groups = summary.groups.with_columns(pod_key=pl.coalesce("pod_key", key))
+        return replace(summary, groups=groups, evidence=given(ladder.evidence, groups))
 
     @cached_property
     def timetable(self) -> Timetable:
@@ -214,12 +226,19 @@ class Story:
 
         Lines that know only an IP have their container's name once `book` has been asked for.
         """
-        ladder = self.ladder  # it may have to read the records first
+        _ = self.ladder  # it may have to read the records first
         for part in self.records.parts(want):
-            if part.frame.is_empty():
-                continue
-            frame = settled(part.frame, ladder).with_columns(place=pl.lit(part.source, pl.Int64))
-            yield frame if self._holders is None else _name_ip_lines(frame, self._holders)
+            if part.frame.height:
+                yield self.enrich(part.frame, part.source)
+
+    def enrich(self, frame: pl.DataFrame, source: int) -> pl.DataFrame:
+        """Parsed records of one source with all that is settled; `place` is that source."""
+        found = settled(frame, self.ladder).with_columns(place=pl.lit(source, pl.Int64))
+        return found if self._holders is None else _name_ip_lines(found, self._holders)
+
+    def is_for_leases(self, source: int) -> bool:
+        """Whether a source was read for its leases alone."""
+        return self.opened[source].given in self.lease_sources
 
     # -- what is known of the sources ------------------------------------------------------
 
@@ -270,7 +289,7 @@ class Story:
         shown = [
             (at, one.path, one.format)
             for at, one in enumerate(self.opened)
-            if one.left_out is None and one.path not in self.lease_sources
+            if one.left_out is None and not self.is_for_leases(at)
         ]
         if self.lease_sources:
             places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)

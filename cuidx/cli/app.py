@@ -82,6 +82,7 @@ def run(arguments: list[str] | None = None) -> int:
     # importing registers the commands
     from cuidx.cli import (
         annotate,
+        convert,
         detect,
         findings,
         formats,
@@ -97,6 +98,7 @@ def run(arguments: list[str] | None = None) -> int:
 
     del (
         annotate,
+        convert,
         detect,
         findings,
         formats,

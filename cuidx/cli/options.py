@@ -10,7 +10,7 @@ import typer
 from cuidx.errors import UsageError
 from cuidx.present.form import Form
 
-_READ, _PICK, _SHOW = "Reading", "Choosing", "Output"
+_READ, _PICK, SHOW_PANEL = "Reading", "Choosing", "Output"
 
 Sources = Annotated[
     list[str],
@@ -75,34 +75,36 @@ Now = Annotated[
 ]  # fmt: skip
 FormOption = Annotated[
     Form | None,
-    typer.Option("--format", "-f", rich_help_panel=_SHOW, show_default=False,
+    typer.Option("--format", "-f", rich_help_panel=SHOW_PANEL, show_default=False,
                  help="How the result is written (default: table, or what -o's name says)."),
 ]  # fmt: skip
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="PATH", rich_help_panel=_SHOW,
+    typer.Option("--output", "-o", metavar="PATH", rich_help_panel=SHOW_PANEL,
                  help="Write there, whole or not at all."),
 ]  # fmt: skip
 Rejects = Annotated[
     Path | None,
-    typer.Option("--rejects", metavar="PATH", rich_help_panel=_SHOW,
+    typer.Option("--rejects", metavar="PATH", rich_help_panel=SHOW_PANEL,
                  help="Write every unreadable record there, as JSON lines."),
 ]  # fmt: skip
 Strict = Annotated[
-    bool, typer.Option("--strict", rich_help_panel=_SHOW, help="Exit 4 if a record was unreadable.")
+    bool,
+    typer.Option("--strict", rich_help_panel=SHOW_PANEL, help="Exit 4 if a record was unreadable."),
 ]
 Exact = Annotated[
     bool,
     typer.Option("--exact", rich_help_panel=_READ, help="Read every line the slow, plain way."),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", rich_help_panel=_SHOW, help="Say what was done how.")
+    bool, typer.Option("--verbose", rich_help_panel=SHOW_PANEL, help="Say what was done how.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", rich_help_panel=_SHOW, help="Errors only on stderr.")
+    bool, typer.Option("--quiet", "-q", rich_help_panel=SHOW_PANEL, help="Errors only on stderr.")
 ]
 NoColor = Annotated[
-    bool, typer.Option("--no-color", rich_help_panel=_SHOW, help="No colours (NO_COLOR does too).")
+    bool,
+    typer.Option("--no-color", rich_help_panel=SHOW_PANEL, help="No colours (NO_COLOR does too)."),
 ]
 
 

@@ -106,10 +106,17 @@ class Session:
         return code
 
     def pour(
-        self, command: str, rows: str, question: Callable[[Case], Iterator[pl.DataFrame]]
+        self,
+        command: str,
+        rows: str,
+        question: Callable[[Case], Iterator[pl.DataFrame]],
+        columns: Sequence[str],
+        kept: Callable[[Case], dict[str, str]] | None = None,
     ) -> int:
-        """Ask QUESTION, write its frames as ROWS while they come, and give the exit code."""
-        from cuidx.analyses.annotate import ANNOTATED
+        """Ask QUESTION, write its frames as ROWS while they come, and give the exit code.
+
+        COLUMNS are those of the frames. KEPT, if any, says what goes into a Parquet's metadata.
+        """
         from cuidx.cli.rows import json_rows
         from cuidx.present import annotated
         from cuidx.present.frames import emit_frames
@@ -118,7 +125,7 @@ class Session:
         count = 0
         with ExitStack() as stack:
             case = self._case(stack, passes=2)
-            result = Result(command, rows, [], {}, [], extra={}, columns=list(ANNOTATED))
+            result = Result(command, rows, [], {}, [], extra={}, columns=list(columns))
 
             def frames() -> Iterator[pl.DataFrame]:
                 nonlocal count
@@ -138,6 +145,7 @@ class Session:
                 ),
                 output=self.output,
                 color=False if self.no_color else None,
+                metadata=None if kept is None else lambda: kept(case),
             )
         sys.stdout.flush()
         self._say(case, result)

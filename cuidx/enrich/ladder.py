@@ -303,8 +303,10 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE in which what is known of a Pod speaks for the containers that lines know of it.
 
     Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then;
-    when the Pod began is the beginning of the first alone. A Pod that no line names is one
-    container, by its best name; a container that only a Pod's object lists is none.
+    when the Pod began is the beginning of the first alone. A start or stop of a container that
+    lines know by another name (a CUID, beside the same Pod's uid) is theirs of the same name in the
+    Pod. A Pod that no line names is one container, by its best name; a container without lines in a
+    Pod that has some is none.
     """
     members = (
         groups.filter((pl.col("kind") == "event") & pl.col("pod_key").is_not_null()
@@ -312,14 +314,18 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         .group_by("pod_key", "container_name", "container", "identity")
         .agg(pl.col("first").min())
         .drop_nulls("first")
-        .with_columns(
-            place=pl.col("first").rank("ordinal").over("pod_key", "container_name")
-        )
+        .with_columns(place=pl.col("first").rank("ordinal").over("pod_key", "container_name"))
     )  # fmt: skip
     seen = groups.filter(pl.col("kind") == "event")["container"].drop_nulls().unique()
-    evidence = evidence.filter(~pl.col("member") | pl.col("container").is_in(seen.implode()))
-    is_pod = _IS_POD
-    objects = evidence.filter(is_pod).with_row_index("object")
+    is_seen = pl.col("container").is_in(seen.implode())
+    evidence = evidence.filter(~pl.col("member") | is_seen)
+    turns = _TURN & ~is_seen
+    turning = _turned(evidence.filter(turns), members)
+    evidence = pl.concat([evidence.filter(~turns), turning])
+    # What is left of a Pod that lines know is a container without lines: it is none.
+    silent = _TURN & ~is_seen & pl.col("pod_key").is_in(members["pod_key"].implode())
+    evidence = evidence.filter(~silent.fill_null(False))
+    objects = evidence.filter(_IS_POD).with_row_index("object")
     if objects.is_empty():
         return evidence
     meant = (
@@ -327,7 +333,6 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         .sort(pl.col("first") > pl.col("until"), pl.col("first"), "container",
               descending=[False, True, False])
         .unique(["object", "container_name"], keep="first", maintain_order=True)
-        .select("object", "container", "identity", "place")
         .group_by("object", "container", "identity").agg(pl.col("place").min())
         .sort("object", "container")
     )  # fmt: skip
@@ -343,9 +348,43 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         container="best", identity="kind"
     )
     columns = list(EVIDENCE)
-    return pl.concat([evidence.filter(~is_pod), said.select(columns), rest.select(columns)])
+    return pl.concat([evidence.filter(~_IS_POD), said.select(columns), rest.select(columns)])
 
 
+def _turned(turns: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """TURNS (starts and stops) with the names of the MEMBERS that they are of, where there are any.
+
+    A start is of the first one that begins then or later, a stop of the latest begun by then.
+    """
+    if turns.is_empty() or members.is_empty():
+        return turns
+    numbered = turns.with_row_index("turn")
+    near = pl.col("first") + pl.duration(seconds=1)
+    fits = (
+        numbered.select("turn", "pod_key", "time", "lifecycle", named="container_name")
+        .join(members, on="pod_key")
+        .filter(pl.col("named").is_null() | pl.col("container_name").is_null()
+                | (pl.col("named") == pl.col("container_name")))
+        .with_columns(start=pl.col("lifecycle") == "start", later=near >= pl.col("time"))
+        # The right side of the moment first; there, the nearest to it.
+        .sort("turn", pl.col("start") != pl.col("later"),
+              (pl.col("first") - pl.col("time")).abs(), "container")
+        .unique("turn", keep="first", maintain_order=True)
+        .select("turn", to="container", called="identity")
+    )  # fmt: skip
+    return (
+        numbered.join(fits, on="turn", how="left", maintain_order="left")
+        .with_columns(
+            container=pl.coalesce("to", "container"), identity=pl.coalesce("called", "identity")
+        )
+        .select(turns.columns)
+    )
+
+
+# Starts and stops that a CUID does not name.
+_TURN: Final = (
+    pl.col("lifecycle").is_not_null() & pl.col("cuid").is_null() & pl.col("pod_key").is_not_null()
+)
 # The records that speak of a Pod as a whole: its object, an address manager's, a flow's.
 _IS_POD: Final = (
     pl.col("pod_key").is_not_null() & pl.col("cuid").is_null() & pl.col("lifecycle").is_null()

@@ -20,6 +20,7 @@ from cuidx.enrich.summary import Summary
 SECOND: Final = 1_000_000_000
 # Two clocks: UTC nanoseconds, or, where nothing has a time, the order of the lines.
 Clock = Literal["time", "order"]
+STALE: Final = 300 * SECOND  # how long Prometheus shows a series that has gone, by default
 PLACE: Final = 1 << 40  # lines in a source, for the order of lines over all sources
 
 Change = Literal["first", "recycled", "restarted", "returned", "shared"]
@@ -89,7 +90,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
         first, last = pl.col("at").cast(pl.Int64), pl.col("until").cast(pl.Int64)
         seen = told.select(
             *_SEEN, first=first, last=last, lines=pl.lit(0, pl.Int64),
-            firm=pl.when("soft").then(first).otherwise(last),
+            firm=pl.when("soft").then(pl.max_horizontal(first, last - STALE)).otherwise(last),
         )  # fmt: skip
         # A Pod that is known by its name alone is no holder beside those that are known better.
         both = pl.concat([rows, seen])
@@ -229,6 +230,25 @@ def runs_of(points: pl.DataFrame, summary: Summary) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def pods_by_address(found: list[_Span]) -> dict[str, str]:
+    """Container → Pod, for containers whose lines name no Pod: by who had their address just then.
+
+    Two Pods can't have one address at once (one on its node's network has none of its own). So of
+    a Pod that evidence surely shows with an address, those are the lines that carry it meanwhile.
+    """
+    told: dict[str, list[_Span]] = {}
+    for span in found:
+        if span.lines == 0 and span.pod_key is not None and span.identity != "cuid":
+            told.setdefault(span.ip, []).append(span)
+    pods: dict[str, set[str]] = {}
+    for span in found:
+        if span.pod_key is None and span.lines and span.identity != "ip":
+            for other in told.get(span.ip, ()):
+                if other.first <= span.last and span.first <= other.firm and other.pod_key:
+                    pods.setdefault(span.container, set()).add(other.pod_key)
+    return {name: keys.pop() for name, keys in pods.items() if len(keys) == 1}
+
+
 def addresses(found: list[_Span], clock: Clock) -> list[Address]:
     """Every own IP, sorted numerically, with its leases in order and what became of it."""
     # Two clocks may differ by a second; overlaps up to that are no sharing.
@@ -246,9 +266,6 @@ def addresses(found: list[_Span], clock: Clock) -> list[Address]:
     return result
 
 
-_STALE: Final = 300 * SECOND  # how long Prometheus shows a series that has gone, by default
-
-
 def _cut_soft_ends(leases: list[Lease]) -> list[Lease]:
     """LEASES of one address; one whose end is not sure ends where the next holder is first seen."""
     cut = []
@@ -257,7 +274,7 @@ def _cut_soft_ends(leases: list[Lease]) -> list[Lease]:
         following = [
             other.first for other in leases[at + 1 :]
             if other.holder != lease.holder
-            and firm < other.first <= lease.last <= other.first + _STALE
+            and firm < other.first <= lease.last <= other.first + STALE
         ]  # fmt: skip
         last = min(following) - 1 if following else lease.last
         cut.append(replace(lease, last=last, firm=None))

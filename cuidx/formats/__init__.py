@@ -10,7 +10,22 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from cuidx.errors import SourceError, UnknownFormatError, UsageError
-from cuidx.formats import cri, elasticdump, fluentd_es, jsonl_flat, k8s_events, k8s_pods, rawtext
+from cuidx.formats import (
+    aws_ipamd,
+    calico_cni,
+    containerd,
+    cri,
+    crictl_pods,
+    elasticdump,
+    fluentd_es,
+    jsonl_flat,
+    k8s_audit,
+    k8s_events,
+    k8s_pods,
+    k8s_pods_watch,
+    prometheus_pod_info,
+    rawtext,
+)
 from cuidx.formats.base import Block, Example, Format, Headed, Reading, Sample
 from cuidx.formats.documents import Adapter
 from cuidx.formats.text import Text
@@ -19,8 +34,10 @@ __all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Exam
            "Reading", "Sample", "begin", "detect", "named"]  # fmt: skip
 
 # The order decides nothing: a general format caps its own answer.
-FORMATS: Final[tuple[Format, ...]] = (cri, elasticdump, fluentd_es, jsonl_flat, k8s_events,
-                                      k8s_pods, rawtext)  # fmt: skip
+FORMATS: Final[tuple[Format, ...]] = (
+    aws_ipamd, calico_cni, containerd, cri, crictl_pods, elasticdump, fluentd_es, jsonl_flat,
+    k8s_audit, k8s_events, k8s_pods, k8s_pods_watch, prometheus_pod_info, rawtext,
+)  # fmt: skip
 # What some of them can do beside reading a file of their own: their documents and their text lines
 # are known wherever they stand, in any envelope.
 ADAPTERS: Final = cast("tuple[Adapter, ...]", tuple(f for f in FORMATS if hasattr(f, "ADAPTS")))

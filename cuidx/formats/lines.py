@@ -11,6 +11,7 @@ what the inner one says; the suffix at the line's very end is the tagger's and b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -430,6 +431,17 @@ class Record:
     index: int | None = None
     why: str | None = None
     raw: str | None = None  # of an unreadable one
+
+
+def numbered(records: Sequence[Record]) -> Sequence[Record]:
+    """RECORDS with `index` where several of them stand on one line."""
+    on_line = Counter(one.line for one in records)
+    seen: Counter[int] = Counter()
+    for one in records:
+        if on_line[one.line] > 1:
+            one.index = seen[one.line]
+            seen[one.line] += 1
+    return records
 
 
 def of_records(records: Sequence[Record], reading: Reading) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """JSON documents that fill a file: their elements one by one, each with the place where it begins.
 
     {"took": 12, "hits": {"hits": [{"_id": "1", …}, …]}}      elements at ("hits", "hits")
-    {"kind": "Pod", …}{"kind": "Pod", …}                       documents one after the other
+    {"kind": "Pod", …}{"kind": "List", "items": [{…}, …]}      documents one after the other
 
 The standard library reads values and says where they end; what is cut off in the middle still
 gives the elements before the cut.
@@ -72,6 +72,55 @@ def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
     rest = _skip(text, end)
     if rest < len(text):
         raise BrokenError("more text after the document's end", rest)
+
+
+def below(text: str, at: int, *path: str) -> Generator[tuple[int, Any], None, int]:
+    """`elements` of the document at AT, of several; returns where the next one begins.
+
+    Raises:
+        BrokenError: after the elements before it, where the document is broken or cut off.
+    """
+    return _skip(text, (yield from _below(text, _skip(text, at), path)))
+
+
+def end(text: str, at: int) -> int:
+    """Where the value at AT, known to be whole, ends."""
+    return _value(text, at)[1]
+
+
+def each(text: str, name: str, start: int = 0) -> Iterator[tuple[int, Any]]:
+    """(where it begins, value) of each JSON value in TEXT from START on, one after the other.
+
+    Of a list, and of an object with a list under NAME, the elements are given instead.
+
+    Raises:
+        BrokenError: after those before it; `at` is where what would have been given next begins.
+    """
+    at = _skip(text, start)
+    while at < len(text):
+        at = _skip(text, (yield from _each(text, at, name)))
+
+
+def _each(text: str, at: int, name: str) -> Generator[tuple[int, Any], None, int]:
+    if text.startswith("[", at):
+        return (yield from _items(text, at))
+    if not text.startswith("{", at):
+        value, end = _value(text, at)
+        yield at, value
+        return end
+    pairs, listed, found = _Pairs(text, at), False, {}
+    try:
+        for key, begin in pairs:
+            if key == name and text.startswith("[", begin):
+                listed = True
+                pairs.end = yield from _items(text, begin)
+            else:
+                found[key], pairs.end = _value(text, begin)
+    except BrokenError as error:
+        raise error if listed else BrokenError(str(error), at) from None
+    if not listed:
+        yield at, found
+    return pairs.end
 
 
 def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
