@@ -13,7 +13,6 @@ from lab.compare import NOTHING, TOO_FEW, Interval, bootstrap, percentile, verdi
 from lab.measure import SCENARIOS, Lines, Run, compared
 from lab.page import NONE, Report, between
 
-
 # What may be said of runs.
 
 
