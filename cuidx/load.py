@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import stat
 import sys
@@ -23,13 +22,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 import polars as pl
 
 from cuidx import formats
-from cuidx.enrich.records import Carry, Documents, date
+from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump, kept
+from cuidx.formats import elasticdump, kept, places
 from cuidx.formats.documents import table
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
 from cuidx.schema import KIND, ROLES
+from cuidx.sources.columnar import COLUMNAR, NAMES, frames
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -41,6 +41,7 @@ from cuidx.sources.stream import (
     spans,
     whole_lines,
 )
+from cuidx.times import zone
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -50,22 +51,6 @@ _HEAD: Final = 1 << 20  # bytes read before the format is said
 STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
-_PARQUET_ROWS: Final = 65_536
-
-# What a file's path says of its lines, as the kubelet and docker name their files.
-_PATHS: Final = (
-    # /var/log/pods/<namespace>_<pod>_<uid>/<container>/<restart>.log, rotated and packed ones too
-    re.compile(
-        r"(?:^|/)(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<pod_uid>[0-9a-f]{8}[0-9a-f-]{24,28})"
-        r"/(?P<container_name>[^/]+)/(?P<restart>\d+)\.log[^/]*$"
-    ),
-    # /var/log/containers/<pod>_<namespace>_<container>-<id>.log
-    re.compile(
-        r"(?:^|/)(?P<pod>[^/_]+)_(?P<namespace>[^/_]+)_(?P<container_name>[^/]+)"
-        r"-(?P<container_id>[0-9a-f]{64})\.log[^/]*$"
-    ),
-    re.compile(r"(?:^|/)(?P<container_id>[0-9a-f]{64})-json\.log[^/]*$"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +61,7 @@ class Options:
     fields: tuple[tuple[str, str], ...] = ()
     patterns: tuple[str, ...] = ()
     tz: str = "UTC"
+    skews: tuple[Skew, ...] = ()
     exact: bool = False  # read all the plain way: for comparing, not for users
 
     def __post_init__(self) -> None:
@@ -86,14 +72,9 @@ class Options:
                                  do=f"roles: {', '.join(ROLES)}")  # fmt: skip
         for pattern in self.patterns:
             check_pattern(pattern)
-        if self.input_format is not None and self.input_format != "parquet":
+        if self.input_format is not None and self.input_format not in NAMES:
             formats.named(self.input_format)
-        try:
-            pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(self.tz)
-        except pl.exceptions.PolarsError:
-            raise UsageError(
-                f"--tz: no zone is called {self.tz!r}", do="examples: UTC, Europe/Berlin"
-            ) from None
+        zone(self.tz)
 
 
 def check_pattern(pattern: str) -> None:
@@ -253,7 +234,8 @@ class Records:
                     self.zoneless += parsed.zoneless
                     self.opened[task.source].zoneless += parsed.zoneless
                     self.yearless += parsed.yearless
-                    frame = documents.mark(carry.apply(parsed.frame))
+                    moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
+                    frame = documents.mark(carry.apply(moved))
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
                     before += parsed.lines
@@ -319,23 +301,26 @@ class Records:
         with self._open(source) as (stream, packed):
             opened = self.opened[at]
             opened.compression = packed
-            if packed == "parquet":
-                if self.options.input_format not in (None, "parquet"):
+            asked = self.options.input_format
+            if packed in COLUMNAR:
+                name, what = COLUMNAR[packed]
+                if asked not in (None, name):
                     raise UnknownFormatError(
-                        f"this is a Parquet file, not {self.options.input_format}",
+                        f"this is {what}, not {asked}",
                         where=source.path,
                         do="leave --input-format out to detect it",
                     )
-                opened.format, opened.compression = "parquet", None
+                opened.format, opened.compression = name, None
                 where = source.path if _is_plain(source.path) else io.BytesIO(stream.read())
-                if (inside := _sources_in(source.path, where)) is not None:
+                inside = _sources_in(source.path, where) if packed == "parquet" else None
+                if inside is not None:
                     yield from self._kept_tasks(at, source.path, where, inside)
                     return
-                yield from self._row_tasks(at, _parquet(source.path, where), want)
+                yield from self._row_tasks(at, frames(source.path, where, packed), want)
                 return
-            if self.options.input_format == "parquet":
+            if asked in NAMES:
                 raise UnknownFormatError(
-                    "this is no Parquet file: it does not begin with PAR1",
+                    f"this is no {asked.capitalize()} file: it does not begin like one",
                     where=source.path,
                     do="leave --input-format out to detect what it is",
                 )
@@ -356,7 +341,7 @@ class Records:
                 fields=self.options.fields,
                 patterns=self.options.patterns,
                 strict_json=found.json_share >= STRICT_JSON,
-                path_roles=_path_roles(source.path),
+                path_roles=places.roles_of(source.path.replace(os.sep, "/")),
                 notes=opened.notes,
             )
             formats.begin(found.format, reading, head, source.path)
@@ -438,7 +423,7 @@ class Records:
             one.notes = set(said["notes"])
             one.held_zoneless = said["zoneless"]
         first = dict.fromkeys(places, True)
-        for frame in _parquet(path, where):
+        for frame in frames(path, where, "parquet"):
             for name, rows in kept.by_source(frame):
                 place = places[name]
                 work = partial(_as_kept, rows, self.opened[place].held_zoneless * first[name])
@@ -537,16 +522,8 @@ def _as_kept(rows: pl.DataFrame, zoneless: int) -> _Parsed:
 def _sources_in(path: str, where: str | io.BytesIO) -> list[dict[str, Any]] | None:
     try:
         return kept.sources_in(where)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken_parquet(path, error) from None
-
-
-def _broken_parquet(path: str, error: Exception) -> SourceError:
-    return SourceError(
-        f"this Parquet file can't be read: {str(error).splitlines()[0]}",
-        where=path,
-        do="write it again; a Parquet file that was cut off has no usable part",
-    )
+    except (pl.exceptions.PolarsError, OSError):
+        return None  # said when its rows are read
 
 
 def _no_work() -> _Parsed:
@@ -562,23 +539,6 @@ def _read_head(stream: BinaryIO) -> tuple[bytes, Exception | None]:
     except (*ENDS_EARLY, OSError) as error:
         return head, error
     return head, None
-
-
-def _parquet(path: str, where: str | io.BytesIO) -> Iterator[pl.DataFrame]:
-    try:
-        scan = pl.scan_parquet(where)
-        rows = int(scan.select(pl.len()).collect().item())
-        for start in range(0, rows, _PARQUET_ROWS):
-            yield scan.slice(start, _PARQUET_ROWS).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _broken_parquet(path, error) from None
-
-
-def _path_roles(path: str) -> dict[str, str]:
-    for shape in _PATHS:
-        if hit := shape.search(path.replace(os.sep, "/")):
-            return hit.groupdict()
-    return {}
 
 
 __all__ = ["Opened", "Options", "Part", "Records", "check_pattern"]

@@ -47,8 +47,9 @@ EVIDENCE_ROLES: Final = (
     "holds",  # further addresses: `=IP` of its own, `NAMESPACE/POD=IP` of others, blanks between
 )  # fmt: skip
 
-# Roles that only formats fill: the tagger's svc, ids of the document, and evidence.
-INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", *EVIDENCE_ROLES)
+# Roles that only formats fill: the tagger's svc, ids of the document, the file that a collector
+# read the line from, and evidence.
+INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", "log_path", *EVIDENCE_ROLES)
 
 # What a parse gives: one row a record, roles as text.
 PARSED: Final = pl.Schema(

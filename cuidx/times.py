@@ -14,7 +14,7 @@ An epoch number's unit follows from its digits: 10 seconds, 13 ms, 16 µs, 19 ns
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -40,9 +40,28 @@ _YEARLESS = (
     rf"^(?:(?<name>{'|'.join(_MONTHS)}) {{1,2}}(?<day>[0-9]{{1,2}})|(?<mmdd>[01][0-9][0-3][0-9])) "
     r"(?<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,](?<fraction>[0-9]+))?$"
 )
+_OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
 _NS = 1_000_000_000
 _DAY = 86_400 * _NS
 _LAST = datetime(2262, 4, 11, 23, 47, 15)  # noqa: DTZ001 - the last whole second for nanoseconds
+
+
+def zone(tz: str) -> tzinfo:
+    """The zone of a name (`Europe/Berlin`) or of an offset (`+01:00`).
+
+    Raises:
+        UsageError: there is none.
+    """
+    if (hit := _OFFSET.fullmatch(tz)) is not None:
+        east = timedelta(hours=int(hit[2]), minutes=int(hit[3]))
+        return timezone(-east if hit[1] == "-" else east)
+    try:  # polars has a list of its own
+        pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(tz)
+        return ZoneInfo(tz)
+    except (pl.exceptions.PolarsError, KeyError, ValueError, OSError):
+        raise UsageError(
+            f"--tz: no zone is called {tz!r}", do="examples: UTC, Europe/Berlin, +01:00"
+        ) from None
 
 
 def lacks_year(text: pl.Series) -> pl.Series:
@@ -65,7 +84,7 @@ def with_year(text: pl.Series, before: int, tz: str) -> pl.Series:
         pl.when(pl.col("fraction").is_null()).then(pl.lit(""))
         .otherwise(pl.lit(".") + pl.col("fraction")),
     )  # fmt: skip
-    limit = datetime.fromtimestamp((before + _DAY) // _NS, ZoneInfo(tz)).replace(tzinfo=None)
+    limit = datetime.fromtimestamp((before + _DAY) // _NS, zone(tz)).replace(tzinfo=None)
     rests = parts.select(rest.alias("rest"))["rest"]
     found = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
     # A 29th of February is in one year of four, or of eight.
@@ -199,6 +218,9 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
 
 
 def _localised(naive: pl.Expr, tz: str) -> pl.Expr:
+    if _OFFSET.fullmatch(tz):
+        east = zone(tz).utcoffset(None)
+        return naive.dt.replace_time_zone("UTC") - pl.lit(east)
     zoned = naive.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
     return zoned.dt.convert_time_zone("UTC")
 
@@ -254,8 +276,7 @@ def point(words: str, *, newest: int | None, tz: str = "UTC") -> int:
             return newest + relative
         if said == "now":
             return newest
-        zone = ZoneInfo(tz)
-        day = datetime.fromtimestamp(newest // _NS, zone).replace(hour=0, minute=0, second=0)
+        day = datetime.fromtimestamp(newest // _NS, zone(tz)).replace(hour=0, minute=0, second=0)
         if said == "yesterday":
             day -= timedelta(days=1)
         return int(day.astimezone(UTC).timestamp()) * _NS

@@ -22,8 +22,7 @@ from cuidx.analyses.reuse import reuse
 from cuidx.analyses.split import By
 from cuidx.analyses.steps import Steps
 from cuidx.analyses.trace import HOPS
-from cuidx.case import convert
-from cuidx.case.convert import CONVERTED
+from cuidx.case.convert import CONVERTED, kept_records, kept_sources, with_mentions
 from cuidx.case.detect import detect
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
@@ -149,25 +148,28 @@ class Case:
 
     def converted(self) -> Iterator[pl.DataFrame]:
         """The events with the addresses they mention, block by block: `convert.CONVERTED`."""
-        return convert.events(self._filters)
+        return with_mentions(self._filters)
 
-    def convert(self, output: str | os.PathLike[str]) -> None:
+    def convert(self, output: str | os.PathLike[str], lookup: Lookup | None = None) -> None:
         """Write all records to OUTPUT, a Parquet file that is read as a source like any other.
 
         The columns of its events are for other tools. With filters, only the events that fit them
-        are written, and the evidence.
+        are written, and the evidence. With LOOKUP it is that table instead (see `lookup`).
         """
         from cuidx.present.frames import write_parquet
 
+        if lookup is not None:
+            write_parquet(iter([self.lookup(lookup)]), Path(output))
+            return
         write_parquet(self.kept(), Path(output), self.kept_metadata)
 
     def kept(self) -> Iterator[pl.DataFrame]:
         """All records as a Parquet file of `convert` has them, block by block: `kept.KEPT`."""
-        return convert.records(self._story, self._filters)
+        return kept_records(self._story, self._filters)
 
     def kept_metadata(self) -> dict[str, str]:
         """What such a file says of the sources as a whole."""
-        return metadata(convert.sources(self._story))
+        return metadata(kept_sources(self._story))
 
     def lookup(self, kind: Lookup) -> pl.DataFrame:
         """Leases and lifetimes for other tools: `analyses.lookups`.

@@ -21,13 +21,13 @@ CONVERTED: Final = pl.Schema(
 _ALL: Final = frozenset({*ROLES, "payload", "repeats", "own_time"})
 
 
-def events(filters: Filters) -> Iterator[pl.DataFrame]:
+def with_mentions(filters: Filters) -> Iterator[pl.DataFrame]:
     """The events that the filters leave, as CONVERTED, block by block."""
     for _, rows in filters.blocks(frozenset(ROLES)):
         yield rows.with_columns(_mentions(rows)).select(list(CONVERTED))
 
 
-def records(story: Story, filters: Filters) -> Iterator[pl.DataFrame]:
+def kept_records(story: Story, filters: Filters) -> Iterator[pl.DataFrame]:
     """All records as `kept.KEPT`; where filters are set, the events they leave and the evidence."""
     _ = story.book
     yield kept.KEPT.to_frame()  # of nothing, too, a file is made
@@ -45,7 +45,7 @@ def records(story: Story, filters: Filters) -> Iterator[pl.DataFrame]:
         yield rows
 
 
-def sources(story: Story) -> list[dict[str, object]]:
+def kept_sources(story: Story) -> list[dict[str, object]]:
     """What is known of each source as a whole, to be kept beside the records."""
     return [
         {"path": one.path, "format": one.format, "confidence": one.confidence,

@@ -22,7 +22,7 @@ def findings(story: Story, filters: Filters) -> pl.DataFrame:
     want = filters.want
     if want == WHO_AND_WHEN:
         want -= {"request_id", "trace_id"}
-    for frame in story.enriched(want | {"message", "host_ip", *odd.WANT}):
+    for frame in story.shown(want | {"message", "host_ip", *odd.WANT}):
         fits = frame["kind"] == "event" if keep is None else filters.fits(frame, keep)
         seen.see(frame, frame.filter(fits))
     paths = story.paths

@@ -231,6 +231,12 @@ class Story:
             if part.frame.height:
                 yield self.enrich(part.frame, part.source)
 
+    def shown(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
+        """`enriched`, without the sources that are read for their leases alone."""
+        for frame in self.enriched(want):
+            if not self.is_for_leases(int(frame["place"][0])):
+                yield frame
+
     def enrich(self, frame: pl.DataFrame, source: int) -> pl.DataFrame:
         """Parsed records of one source with all that is settled; `place` is that source."""
         found = settled(frame, self.ladder).with_columns(place=pl.lit(source, pl.Int64))

@@ -75,6 +75,7 @@ def warnings(told: Told) -> list[str]:
             f"{zoneless:,} times have no zone and were taken for "
             f"{told.records.options.tz} (--tz ZONE says otherwise)"
         )
+    found += [str(skew) for skew in told.records.options.skews]
     if told.yearless:
         found.append(_years(told.yearless, told.newest))
     return sorted(found)

@@ -16,6 +16,7 @@ def annotate(
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     since: o.Since = None,
     until: o.Until = None,
     where: o.Where = None,

@@ -34,12 +34,14 @@ LookupOption = Annotated[
 @app.command(epilog="Example: cuidx convert fixtures/dev/export.jsonl -o events.parquet")
 def convert(
     sources: o.Sources,
+    leases: o.Leases = None,
     lookup: LookupOption = None,
     input_format: o.InputFormat = None,
     field: o.Field = None,
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     since: o.Since = None,
     until: o.Until = None,
     where: o.Where = None,

@@ -10,11 +10,13 @@ from cuidx.cli.session import Session
 @app.command(epilog="Example: cuidx detect fixtures/formats/fluentd-es.jsonl")
 def detect(
     sources: o.Sources,
+    leases: o.Leases = None,
     input_format: o.InputFormat = None,
     field: o.Field = None,
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     form: o.FormOption = None,
     output: o.Output = None,
     rejects: o.Rejects = None,

@@ -17,7 +17,7 @@ Sources = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="Files, folders, quoted globs, or - for standard input; .gz .zst .bz2 .xz .parquet "
-        "are read as they are.",
+        ".arrow are read as they are.",
         show_default=False,
     ),
 ]
@@ -47,6 +47,12 @@ Zone = Annotated[
     str | None,
     typer.Option("--tz", metavar="ZONE", rich_help_panel=_READ,
                  help="Zone of times that carry none (default UTC, and said so)."),
+]  # fmt: skip
+Skew = Annotated[
+    list[str] | None,
+    typer.Option("--skew", metavar="NODE=LENGTH", rich_help_panel=_READ,
+                 help="Move the times of a node's records: node-2=+1.2s; also service=NAME=…, "
+                 "source=PATH=…. Repeatable."),
 ]  # fmt: skip
 Leases = Annotated[
     list[str] | None,

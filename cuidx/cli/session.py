@@ -59,6 +59,7 @@ class Session:
     quiet: bool = False
     no_color: bool = False
     leases: list[str] | None = None
+    skew: list[str] | None = None
 
     def answer(
         self,
@@ -182,6 +183,7 @@ class Session:
             config=self.config,
             input_format=self.input_format,
             tz=self.tz,
+            skew=self.skew or [],
             now=self.now,
             exact=self.exact,
             progress=lambda path, count: meter.advance(count, path),
@@ -242,7 +244,7 @@ def _size(sources: Sequence[str]) -> int | None:
             size = path.stat().st_size if path.is_file() else None
         except (OSError, ValueError):
             return None  # said when it is opened
-        if size is None or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet"):
+        if size is None or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet", ".arrow"):
             return None
         total += size
     return total

@@ -25,6 +25,7 @@ class Search(StrEnum):
 @app.command(epilog="Example: cuidx steps fixtures/paper/figure5.jsonl --alert figure5.jsonl:10")
 def steps(
     sources: o.Sources,
+    leases: o.Leases = None,
     alert: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,6 +65,7 @@ def steps(
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     since: o.Since = None,
     until: o.Until = None,
     where: o.Where = None,

@@ -23,6 +23,7 @@ from cuidx.schema import IDENTITY
 _NAMED: Final = pl.Schema(
     {"container": pl.String(), "to": pl.String(), "called": pl.String(), "key": pl.String()}
 )
+_EVER: Final = -(1 << 63)
 Told = dict[str, list[tuple[int, str]]]
 """Container or Pod → [(from when on, ns; own IP)]."""
 
@@ -34,6 +35,8 @@ class Ladder:
         self._rungs = Rungs(summary.evidence)
         self._always: dict[str, Name | None] = {}  # container: its better name
         self._steps: dict[str, list[tuple[int, Name | None]]] = {}  # … that depends on the time
+        # Pods by (namespace, name), for lines that name their container better than by that.
+        self._pods: dict[tuple[str | None, str], list[tuple[int, str | None]]] = {}
         self.evidence = self._settled(summary.evidence)
         self._told, self._told_of_pods = _addresses(self.evidence)
         self.evidence = _with_addresses(self.evidence, self._told_of_pods)
@@ -101,6 +104,7 @@ class Ladder:
     def rename(self, frame: pl.DataFrame) -> pl.DataFrame:
         """FRAME (normalised: lines, or groups of lines) with better names where there are any."""
         self._learn(frame)
+        frame = self._with_pods(frame)
         better = [(old, *_row(new)) for old, new in self._always.items() if new is not None]
         if better:
             frame = _called(frame, pl.DataFrame(better, schema=_NAMED, orient="row"), ["container"])
@@ -125,6 +129,54 @@ class Ladder:
         numbered = frame.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
         found = found.with_columns(pl.col("place").cast(pl.Int64))
         return _called(numbered, found, ["place"]).drop("place")
+
+    def _with_pods(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME with the uid of the Pod as `pod_key` where a line has a CUID and the Pod's name."""
+        by_name = (
+            pl.col("pod_uid").is_null() & pl.col("pod").is_not_null()
+            & pl.col("identity").is_in(["cuid", "container_id"])
+        )  # fmt: skip
+        if not self._rungs.known or frame.filter(by_name).is_empty():
+            return frame
+        for key in frame.filter(by_name).select("namespace", "pod").unique().iter_rows():
+            if key not in self._pods:
+                self._pods[key] = self._keys_of(*key)
+        steps = pl.DataFrame(
+            [(space or "", pod, *step) for (space, pod), found in self._pods.items()
+             for step in found],
+            schema={"space": pl.String, "pod": pl.String, "at": pl.Int64, "key": pl.String},
+            orient="row",
+        ).sort("at")  # fmt: skip
+        if steps.is_empty():
+            return frame
+        ends = ("time", "time") if "time" in frame.columns else ("first", "last")
+        asked = frame.with_row_index("place").filter(by_name).select(
+            "place", "pod", space=pl.col("namespace").fill_null(""),
+            first=pl.col(ends[0]).cast(pl.Int64), last=pl.col(ends[1]).cast(pl.Int64),
+        )  # fmt: skip
+        keys = []
+        for end in ("first", "last"):
+            found = (
+                asked.with_columns(at=pl.col(end).fill_null(_EVER)).sort("at")
+                .join_asof(steps, on="at", by=["space", "pod"], check_sortedness=False)
+                .sort("place")
+            )  # fmt: skip
+            keys.append(found["key"])
+        settled = keys[0].set((keys[0] != keys[1]).fill_null(True), None)
+        column = frame["pod_key"].clone().scatter(
+            asked["place"], pl.select(pl.coalesce(settled, frame["pod_key"].gather(asked["place"])))
+            .to_series()
+        )  # fmt: skip
+        return frame.with_columns(column.alias("pod_key"))
+
+    def _keys_of(self, space: str | None, pod: str) -> list[tuple[int, str | None]]:
+        turns = self._rungs.turns(Who(None, None, None, None, None, space, pod))
+        if turns is None:
+            return []
+        always, steps = turns
+        if not steps:
+            return [(_EVER, None if always is None else always.key)]
+        return [(at, None if name is None else name.key) for at, name in steps]
 
     # -- addresses -------------------------------------------------------------------------
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from cuidx import times
+from cuidx.errors import UsageError
 from cuidx.schema import KIND, TIME, TIME_FROM
 
 _WHENCE: Final = pl.Enum(TIME_FROM)
@@ -66,6 +69,64 @@ def _times(parsed: pl.DataFrame, tz: str, before: int | None) -> tuple[pl.Series
         told, without = times.parse(times.with_year(text.gather(left), before, tz), tz)
         time, zoneless = time.clone().scatter(left, told), zoneless + without
     return time, zoneless, len(left)
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """A clock that goes wrong, of a `node`, `service` or `source`: times are moved by `by` ns."""
+
+    kind: str
+    name: str
+    by: int
+
+    @classmethod
+    def of(cls, words: str) -> Skew:
+        """What `node-2=+1.2s` or `service=mail=-300ms` means.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        said, _, length = words.rpartition("=")
+        kind, equals, name = said.partition("=")
+        if not equals or kind not in _CLOCKS:
+            kind, name = "node", said
+        if not name or length[:1] not in ("+", "-"):
+            raise UsageError(
+                f"--skew {words}: a node, =, and how much its times are to be moved are needed",
+                do="for example: --skew node-2=+1.2s, --skew service=mail=-300ms",
+            )
+        sign = -1 if length.startswith("-") else 1
+        return cls(kind, name, sign * times.length(length[1:]))
+
+    def __str__(self) -> str:
+        return f"times of {self.kind} {self.name} were moved by {self.by / 1e9:+g} s (--skew)"
+
+
+_CLOCKS: Final = ("node", "service", "source")
+
+
+def shifted(frame: pl.DataFrame, skews: Sequence[Skew], path: str) -> pl.DataFrame:
+    """FRAME, parsed records of the source PATH, with its times moved as SKEWS say."""
+    for skew in skews:
+        if skew.kind == "source":
+            if skew.name not in (path, path.rpartition("/")[2]):
+                continue
+            those = pl.lit(True)
+        elif skew.kind == "service":
+            names = [pl.col("svc").str.splitn(".", 2).struct[0]] if "svc" in frame.columns else []
+            names += [pl.col("service")] if "service" in frame.columns else []
+            those = (pl.coalesce(names) == skew.name).fill_null(False) if names else pl.lit(False)
+        else:
+            if "node" not in frame.columns:
+                continue
+            those = (pl.col("node") == skew.name).fill_null(False)
+        moved = [name for name in ("time", *_EVIDENCE_TIMES) if name in frame.columns]
+        frame = frame.with_columns(
+            pl.when(those).then(pl.col(name) + pl.duration(nanoseconds=skew.by))
+            .otherwise(name).cast(TIME).alias(name)
+            for name in moved
+        )  # fmt: skip
+    return frame
 
 
 class Carry:

@@ -14,6 +14,7 @@ Source: aws/amazon-vpc-cni-k8s, pkg/ipamd: datastore/data_store.go and rpc_handl
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -22,12 +23,17 @@ from cuidx.formats import lines
 from cuidx.formats.base import Block, Example, Reading, Sample, whole_lines
 from cuidx.schema import KIND
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "aws-ipamd"
 TITLE: Final = "ipamd.log of the AWS VPC CNI"
 SOURCE: Final = "aws/amazon-vpc-cni-k8s, pkg/ipamd; its issues 1791, 2045, 2203, 3066, 3777"
 
+PARTS: Final = (
+    ("a JSON object, or a time and [LEVEL]", r"^\s*\{|^\d{4}-\d\d-\d\dT[\d:.]+Z \["),
+    ("a caller in ipamd/, datastore/ or rpc/", r'"caller"\s*:\s*"(?:ipamd|datastore|rpc)/|IPv4'),
+    ("the key msg", r'"msg"\s*:|\]'),
+)
 SAMPLES: Final = (
     Example(
         '{"level":"info","ts":"2026-11-02T09:00:06.312Z","caller":"datastore/data_store.go:714",'
@@ -96,9 +102,8 @@ def sniff(sample: Sample) -> float:
 
 def parse(block: Block, reading: Reading) -> pl.DataFrame:
     """One row a line; what tells of a sandbox or an address is evidence."""
-    frame = lines.parse(block, reading)
-    if "message" not in frame.columns:
-        return frame
+    # What kind of record a line is follows from its message, whatever is asked for.
+    frame = lines.parse(block, replace(reading, want=reading.want | {"message"}))
     is_text = (frame["kind"] == "event") & frame["message"].is_not_null()
     likely = is_text & frame["message"].str.contains_any(list(_HINTS)).fill_null(False)
     at = likely.arg_true()

@@ -83,6 +83,7 @@ class Reading:
     patterns: tuple[str, ...] = ()  # of --pattern, in Rust's syntax
     strict_json: bool = False  # a file of JSON records: a broken one is unreadable, not text
     path_roles: Mapping[str, str] = field(default_factory=dict)  # what the file's path says
+    wrapped: bool = False  # each document is a collector's, whatever its keys
     head: Any = None  # what `Headed.head` made of the source's first lines
     notes: set[str] = field(default_factory=set)  # what a reader of the answers has to know
     scanner: Scanner | None = None  # the quick way for JSON lines; None: take the exact way only

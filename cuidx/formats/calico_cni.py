@@ -23,13 +23,19 @@ from cuidx.formats.base import Example, Reading, Sample, kinds, whole_lines
 from cuidx.formats.containerd import SYSLOG
 from cuidx.formats.lines import parse
 
-__all__ = ["IN_FIELDS", "LIKELY", "NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "head", "parse",
-           "read", "sniff"]  # fmt: skip
+__all__ = ["IN_FIELDS", "LIKELY", "NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "head",
+           "parse", "read", "sniff"]  # fmt: skip
 
 NAME: Final = "calico-cni"
 TITLE: Final = "log of Calico's CNI plugin, also behind a syslog prefix"
 SOURCE: Final = "projectcalico/calico, cni-plugin/pkg/ipamplugin/ipam_plugin.go; issue 6968"
 
+PARTS: Final = (
+    ("a local time with milliseconds", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ "),
+    ("[LEVEL][process]", r"\[[A-Z]+\]\[\d+\] "),
+    ("a .go file and a line", r"\.go \d+: "),
+    ("ContainerID=", r" ContainerID="),
+)
 SAMPLES: Final = (
     Example(
         "2026-11-02 10:00:06.180 [INFO][4133] ipam/ipam_plugin.go 283: Calico CNI IPAM assigned "

@@ -21,13 +21,18 @@ import polars as pl
 from cuidx.formats.base import Example, Sample, kinds, whole_lines
 from cuidx.formats.lines import parse
 
-__all__ = ["IN_FIELDS", "LIKELY", "NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "read",
-           "sniff"]  # fmt: skip
+__all__ = ["IN_FIELDS", "LIKELY", "NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse",
+           "read", "sniff"]  # fmt: skip
 
 NAME: Final = "containerd"
 TITLE: Final = "containerd's log, also behind a syslog prefix"
 SOURCE: Final = "containerd, internal/cri/instrument; its issues 8303, 9459, 11984"
 
+PARTS: Final = (
+    ('time="…"', r'\btime="[^"]+"'),
+    ("level=", r" level=[a-z]+"),
+    ("a msg of a sandbox or a container", r' msg="\w*(?:PodSandbox|Container|TearDown)\b'),
+)
 _LINK = (
     'time="2026-11-02T09:00:06.402771865Z" level=info msg="RunPodSandbox for &PodSandboxMetadata{'
     'Name:payment-0,Uid:d97f3b15,Namespace:shop,Attempt:0,} returns sandbox id \\"397fc5f3\\""'

@@ -98,6 +98,12 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         )
         .unnest("parts")
         .with_columns(
+            # In a file with CRLF ends the CR is no part of a piece.
+            text=pl.when((pl.col("tag") == "P") & pl.lit(bool((raw.str.ends_with("\r")).all())))
+            .then(pl.col("text").str.strip_suffix("\r"))
+            .otherwise("text")
+        )
+        .with_columns(
             pl.col("text").fill_null(pl.when(pl.col("tag").is_not_null()).then(pl.lit("")))
         )
     )

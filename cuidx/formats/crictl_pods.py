@@ -21,12 +21,16 @@ from cuidx.formats.base import Block, Example, Reading, Sample, whole_document
 from cuidx.formats.documents import Adapted
 from cuidx.formats.k8s_objects import part
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "crictl-pods"
 TITLE: Final = "sandboxes: crictl pods -o json"
 SOURCE: Final = "kubernetes-sigs/cri-tools, docs/crictl.md; public crictl captures"
 
+PARTS: Final = (
+    ("a JSON object with items", r'^\s*\{\s*"items"\s*:'),
+    ("a state SANDBOX_…", r'"state"\s*:\s*"SANDBOX_'),
+)
 SAMPLES: Final = (
     Example(
         '{"items":[{"id":"397fc5f3","metadata":{"name":"payment-0","uid":"d97f3b15","namespace":'

@@ -19,12 +19,28 @@ from cuidx.formats.documents import Adapted, all_texts
 from cuidx.formats.k8s_objects import part, pod
 from cuidx.formats.lines import parse
 
-__all__ = ["ADAPTS", "NAME", "SAMPLES", "SOURCE", "TITLE", "adapt", "cut", "parse", "sniff"]
+__all__ = [
+    "ADAPTS",
+    "NAME",
+    "PARTS",
+    "SAMPLES",
+    "SOURCE",
+    "TITLE",
+    "adapt",
+    "cut",
+    "parse",
+    "sniff",
+]
 
 NAME: Final = "k8s-audit"
 TITLE: Final = "audit log of kube-apiserver"
 SOURCE: Final = "Kubernetes API reference, audit.k8s.io/v1; public audit.log captures"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("apiVersion audit.k8s.io", r'"apiVersion"\s*:\s*"audit\.k8s\.io/'),
+    ("the key auditID", r'"auditID"\s*:'),
+)
 _CALL: Final = (
     '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"43c0ff8a",'
     '"stage":"ResponseComplete","requestURI":"/api/v1/namespaces/shop/pods/payment-0",'

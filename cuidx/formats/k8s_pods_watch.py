@@ -15,12 +15,17 @@ from typing import Final
 from cuidx.formats.base import Example, Sample, whole_document
 from cuidx.formats.k8s import parse, watched
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "k8s-pods-watch"
 TITLE: Final = "a watch of Pods: kubectl get pods -w --output-watch-events -o json"
 SOURCE: Final = "Kubernetes API reference, metav1 WatchEvent and core/v1 Pod"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("a type such as MODIFIED", r'"type"\s*:\s*"(?:ADDED|MODIFIED|DELETED|BOOKMARK|ERROR)"'),
+    ("an object of kind Pod", r'"object"\s*:\s*\{.*"kind"\s*:\s*"Pod"'),
+)
 SAMPLES: Final = (
     Example(
         '{"type":"MODIFIED","object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"payment-0",'

@@ -26,12 +26,17 @@ from cuidx.formats.base import Block, Example, Reading, Sample, whole_document
 from cuidx.formats.documents import Adapted
 from cuidx.formats.k8s_objects import part
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "prometheus-pod-info"
 TITLE: Final = "Prometheus' answer for kube_pod_info or kube_pod_ips"
 SOURCE: Final = "kube-state-metrics, pod metrics; Prometheus HTTP API, query and query_range"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("resultType matrix or vector", r'"resultType"\s*:\s*"(?:matrix|vector)"'),
+    ("the metric kube_pod_info or kube_pod_ips", r'"kube_pod_(?:info|ips)"'),
+)
 SAMPLES: Final = (
     Example(
         '{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":'
@@ -144,12 +149,12 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
 
 def _read(text: str, begin: int, series: list[_Series]) -> int:
     """Add the series of the answer at BEGIN to SERIES; where the next answer begins."""
-    elements = whole.below(text, begin, "data", "result")
+    elements = whole.below(text, whole.skip(text, begin), ("data", "result"))
     while True:
         try:
             at, value = next(elements)
         except StopIteration as ended:
-            return int(ended.value)
+            return whole.skip(text, int(ended.value))
         series.append(_Series.of(at, value))
 
 
@@ -182,6 +187,7 @@ def _answer(series: list[_Series], where: whole.Lines, reading: Reading) -> Iter
             "held_from": one.first,
             "held_to": one.last,
             "soft": "true" if one.end < end else None,
+            "state": "open" if one.end >= end else None,
         }
         yield lines.Record(line, None, roles, "evidence")
 

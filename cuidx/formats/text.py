@@ -30,9 +30,9 @@ _LEVEL_AFTER: Final = (
 # Without a time only a capital word at the very start, or a key that says so.
 _LEVEL_FIRST: Final = rf"^[\[(<]?({_LEVEL_WORD})\b"
 _LEVEL_KEY: Final = r'\b(?:level|lvl|severity)="?([A-Za-z]+)'
-_REQUEST: Final = r'(?i)(?:^|[^\w-])(?:x[-_])?(?:request|req)[-_]?id"?\s*[=:]\s*"?([\w.-]+)'
-_RID: Final = r"(?:^|\s)rid=([\w.-]+)"
-_TRACE: Final = r'(?i)(?:^|[^\w-])trace[-_]?id"?\s*[=:]\s*"?([\w.-]+)'
+_REQUEST: Final = r'(?i)(?:^|[^\w-])(?:x[-_])?(?:request|req)[-_]?id"?\s*[=:]\s*"?(\w[\w.-]*)'
+_RID: Final = r"(?:^|\s)rid=(\w[\w.-]*)"
+_TRACE: Final = r'(?i)(?:^|[^\w-])trace[-_]?id"?\s*[=:]\s*"?(\w[\w.-]*)'
 
 
 def split_suffix(text: pl.Series) -> pl.DataFrame:
@@ -82,7 +82,7 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
     else:
         message = text
     column = pl.col("text")
-    columns: dict[str, pl.Expr] = {}
+    columns: dict[str, pl.Expr | pl.Series] = {}
     if "time" in want:
         columns["time"] = column.str.extract(_TIME, 1)
     if "level" in want:
@@ -93,17 +93,17 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
         )
     if "message" in want:
         columns["message"] = pl.col("message").str.strip_chars_end()
-    found = pl.DataFrame({"text": text, "message": message}).select(**columns)
     for role, hint, patterns in (
         ("request_id", ("req", "rid="), (_REQUEST, _RID)),
         ("trace_id", ("trace",), (_TRACE,)),
     ):
         if role in want:
-            found = found.with_columns(_extract(text, hint, patterns).alias(role))
-    shaped = known(text, want)
+            columns[role] = _extract(text, hint, patterns)
+    found = pl.DataFrame({"text": text, "message": message}).select(**columns)
+    shaped = known(text, want, found)
     if shaped is None:
         return found
-    # A shape knows its lines whole: what it does not find in one is not there.
+    # A shape knows its lines whole: what it says is null is not there.
     return found.with_columns(
         pl.when(shaped["fits"]).then(shaped[role])
         .otherwise(found[role] if role in found.columns else None).alias(role)
@@ -126,14 +126,18 @@ class Text(Protocol):
     def read(self, text: pl.Series, want: frozenset[str], /) -> pl.DataFrame:
         """`fits` (boolean), roles of PARSED and maybe record_kind (KIND), a row for each of TEXT.
 
-        Roles that the shape never has are left out; `message` where it is not the line itself.
+        What is left out (`message` where it is the line itself, say) stays as `read` above finds
+        it in any text; a column of nulls says that such lines never have it.
         """
 
 
-def known(text: pl.Series, want: frozenset[str]) -> pl.DataFrame | None:
+def known(
+    text: pl.Series, want: frozenset[str], found_so_far: pl.DataFrame | None = None
+) -> pl.DataFrame | None:
     """What the shapes in `formats.TEXTS` say of those of TEXT that fit one: roles and record_kind.
 
-    Same length and order as TEXT; all null where none fits. None if no text fits any.
+    Same length and order as TEXT; all null where none fits. None if no text fits any. Roles that a
+    shape leaves out are taken from FOUND_SO_FAR.
     """
     from cuidx.formats import TEXTS  # formats stand on this module
 
@@ -153,12 +157,31 @@ def known(text: pl.Series, want: frozenset[str]) -> pl.DataFrame | None:
             continue
         left = left.clone().scatter(at.filter(fits), False)
         part = part.drop("fits").filter(fits).with_columns(at=likely.gather(at.filter(fits)))
+        if found_so_far is not None:
+            rest = [name for name in found_so_far.columns if name not in part.columns]
+            part = part.with_columns(found_so_far[name].gather(part["at"]) for name in rest)
         found = part if found is None else pl.concat([found, part], how="diagonal")
     if found is None:
         return None
     place = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(text))
     place = place.scatter(found["at"], range(len(found)))
     return found.drop("at").select(pl.all().gather(place), fits=place.is_not_null())
+
+
+def in_fields(text: pl.Series) -> pl.Series:
+    """Which of TEXT are lines of a shape whose addresses are all roles."""
+    from cuidx.formats import TEXTS
+
+    shapes = [shape for shape in TEXTS if shape.IN_FIELDS]
+    found = pl.Series([False]).new_from_index(0, len(text))
+    likely = text.str.contains("|".join(f"(?:{shape.LIKELY})" for shape in shapes)).arg_true()
+    some = text.gather(likely)
+    for shape in shapes if len(likely) else ():
+        at = some.str.contains(shape.LIKELY).arg_true()
+        if len(at):
+            fits = shape.read(some.gather(at), frozenset())["fits"].fill_null(False)
+            found = found.scatter(likely.gather(at.filter(fits)), True)
+    return found
 
 
 def _extract(text: pl.Series, hints: tuple[str, ...], patterns: tuple[str, ...]) -> pl.Series:

@@ -1,7 +1,7 @@
 """JSON documents that fill a file: their elements one by one, each with the place where it begins.
 
     {"took": 12, "hits": {"hits": [{"_id": "1", …}, …]}}      elements at ("hits", "hits")
-    {"kind": "Pod", …}{"kind": "List", "items": [{…}, …]}      documents one after the other
+    {"kind": "Pod", …}{"kind": "Pod", …}                       documents one after the other
 
 The standard library reads values and says where they end; what is cut off in the middle still
 gives the elements before the cut.
@@ -52,11 +52,11 @@ def documents(text: str) -> Iterator[tuple[int, Any]]:
     Raises:
         BrokenError: after those before it, where what follows is no JSON.
     """
-    at = _skip(text, 0)
+    at = skip(text, 0)
     while at < len(text):
-        value, end = _value(text, at)
+        value, end = value_at(text, at)
         yield at, value
-        at = _skip(text, end)
+        at = skip(text, end)
 
 
 def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
@@ -67,25 +67,27 @@ def elements(text: str, *path: str) -> Iterator[tuple[int, Any]]:
     Raises:
         BrokenError: after the elements before it, where the document is broken or cut off.
     """
-    at = _skip(text, 0)
-    end = yield from _below(text, at, path)
-    rest = _skip(text, end)
+    at = skip(text, 0)
+    end = yield from below(text, at, path)
+    rest = skip(text, end)
     if rest < len(text):
         raise BrokenError("more text after the document's end", rest)
 
 
-def below(text: str, at: int, *path: str) -> Generator[tuple[int, Any], None, int]:
-    """`elements` of the document at AT, of several; returns where the next one begins.
+def every(text: str, *path: str) -> Iterator[tuple[int, Any]]:
+    """`elements` of each document in TEXT, one after the other.
 
     Raises:
-        BrokenError: after the elements before it, where the document is broken or cut off.
+        BrokenError: after the elements before it, where a document is broken or cut off.
     """
-    return _skip(text, (yield from _below(text, _skip(text, at), path)))
+    at = skip(text, 0)
+    while at < len(text):
+        at = skip(text, (yield from below(text, at, path)))
 
 
 def end(text: str, at: int) -> int:
     """Where the value at AT, known to be whole, ends."""
-    return _value(text, at)[1]
+    return value_at(text, at)[1]
 
 
 def each(text: str, name: str, start: int = 0) -> Iterator[tuple[int, Any]]:
@@ -96,16 +98,16 @@ def each(text: str, name: str, start: int = 0) -> Iterator[tuple[int, Any]]:
     Raises:
         BrokenError: after those before it; `at` is where what would have been given next begins.
     """
-    at = _skip(text, start)
+    at = skip(text, start)
     while at < len(text):
-        at = _skip(text, (yield from _each(text, at, name)))
+        at = skip(text, (yield from _each(text, at, name)))
 
 
 def _each(text: str, at: int, name: str) -> Generator[tuple[int, Any], None, int]:
     if text.startswith("[", at):
         return (yield from _items(text, at))
     if not text.startswith("{", at):
-        value, end = _value(text, at)
+        value, end = value_at(text, at)
         yield at, value
         return end
     pairs, listed, found = _Pairs(text, at), False, {}
@@ -115,7 +117,7 @@ def _each(text: str, at: int, name: str) -> Generator[tuple[int, Any], None, int
                 listed = True
                 pairs.end = yield from _items(text, begin)
             else:
-                found[key], pairs.end = _value(text, begin)
+                found[key], pairs.end = value_at(text, begin)
     except BrokenError as error:
         raise error if listed else BrokenError(str(error), at) from None
     if not listed:
@@ -128,8 +130,7 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
 
     What is broken ends it early: the members before it are given.
     """
-    found: dict[str, Any] = {}
-    at = _skip(text, 0)
+    at = skip(text, 0)
     try:
         for name in path:
             for key, begin in _pairs(text, at):
@@ -137,46 +138,55 @@ def members(text: str, *path: str, but: Sequence[str] = ()) -> dict[str, Any]:
                     at = begin
                     break
             else:
-                return found
+                return {}
+    except BrokenError:
+        return {}
+    return members_at(text, at, but=but)
+
+
+def members_at(text: str, at: int, *, but: Sequence[str] = ()) -> dict[str, Any]:
+    """The same of the object that begins at AT."""
+    found: dict[str, Any] = {}
+    try:
         for key, begin in _pairs(text, at):
             if key not in but:
-                found[key] = _value(text, begin)[0]
+                found[key] = value_at(text, begin)[0]
     except BrokenError:
         pass
     return found
 
 
-def _below(text: str, at: int, path: Sequence[str]) -> Generator[tuple[int, Any], None, int]:
+def below(text: str, at: int, path: Sequence[str]) -> Generator[tuple[int, Any], None, int]:
     """The elements below PATH; gives (returns) where the value at AT ends."""
     if not path:
         if text.startswith("[", at):
             return (yield from _items(text, at))
-        value, end = _value(text, at)
+        value, end = value_at(text, at)
         yield at, value
         return end
     if not text.startswith("{", at):
-        return _value(text, at)[1]
+        return value_at(text, at)[1]
     pairs = _Pairs(text, at)
     for key, begin in pairs:
         if key == path[0]:
-            pairs.end = yield from _below(text, begin, path[1:])
+            pairs.end = yield from below(text, begin, path[1:])
     return pairs.end
 
 
 def _items(text: str, at: int) -> Generator[tuple[int, Any], None, int]:
-    at = _skip(text, at + 1)
+    at = skip(text, at + 1)
     if text.startswith("]", at):
         return at + 1
     while True:
-        value, end = _value(text, at)
+        value, end = value_at(text, at)
         yield at, value
-        at = _skip(text, end)
+        at = skip(text, end)
         if text.startswith("]", at):
             return at + 1
         if not text.startswith(",", at):
             said = "it ends within a list" if at >= len(text) else "no comma after an element"
             raise BrokenError(said, at)
-        at = _skip(text, at + 1)
+        at = skip(text, at + 1)
 
 
 class _Pairs:
@@ -191,29 +201,29 @@ class _Pairs:
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
         text = self._text
-        at = _skip(text, self._at + 1)
+        at = skip(text, self._at + 1)
         if text.startswith("}", at):
             self.end = at + 1
             return
         while True:
             if not text.startswith('"', at):
                 raise BrokenError("a key in quotes is missing", at)
-            key, end = _value(text, at)
-            colon = _skip(text, end)
+            key, end = value_at(text, at)
+            colon = skip(text, end)
             if not text.startswith(":", colon):
                 raise BrokenError("no colon after a key", at)
-            begin = _skip(text, colon + 1)
+            begin = skip(text, colon + 1)
             self.end = -1
             yield key, begin
-            end = self.end if self.end >= 0 else _value(text, begin)[1]
-            at = _skip(text, end)
+            end = self.end if self.end >= 0 else value_at(text, begin)[1]
+            at = skip(text, end)
             if text.startswith("}", at):
                 self.end = at + 1
                 return
             if not text.startswith(",", at):
                 raise BrokenError("it ends within an object" if at >= len(text)
                                   else "no comma after a value", at)  # fmt: skip
-            at = _skip(text, at + 1)
+            at = skip(text, at + 1)
 
 
 def _pairs(text: str, at: int) -> Iterator[tuple[str, int]]:
@@ -222,7 +232,12 @@ def _pairs(text: str, at: int) -> Iterator[tuple[str, int]]:
     return iter(_Pairs(text, at))
 
 
-def _value(text: str, at: int) -> tuple[Any, int]:
+def value_at(text: str, at: int) -> tuple[Any, int]:
+    """(the value that begins at AT, where it ends).
+
+    Raises:
+        BrokenError: there is none.
+    """
     try:
         return _DECODER.raw_decode(text, at)
     except (ValueError, RecursionError) as error:
@@ -230,6 +245,7 @@ def _value(text: str, at: int) -> tuple[Any, int]:
         raise BrokenError(f"no valid JSON: {said}", at) from None
 
 
-def _skip(text: str, at: int) -> int:
+def skip(text: str, at: int) -> int:
+    """Where the blanks at AT end."""
     found = _BLANK.match(text, at)
     return found.end() if found else at
