@@ -271,7 +271,12 @@ def test_check_says_what_sizes_ran(tmp_path: Path) -> None:
         "./check --full"
     )
     said = check_in(full, "--full")
-    benchmarks = ["tests/bench/timeline.py", "tests/bench/tagger.py"]
+    benchmarks = [
+        "tests/bench/timeline.py",
+        "tests/bench/tagger.py",
+        "tests/lab/overhead.py",
+        "tests/lab/identity.py",
+    ]
     assert said == [
         "check: sizes: full: 200 kills, the long soak, 12 Pods, and the benchmarks: "
         + " ".join(benchmarks),
