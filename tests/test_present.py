@@ -393,7 +393,7 @@ def test_a_table_without_a_design_fits_and_says_what_it_left_out(tmp_path: Path)
         {f"column{n}": f"{'v' * n}\x1b" for n in range(20)} | {"search": {"hits": line}}
         for line in (1, 20)
     ]
-    result = Result("detect", "alerts", rows, {}, [], {"totals": {"cuid_search": {"hits": 4}}})
+    result = Result("formats", "alerts", rows, {}, [], {"totals": {"cuid_search": {"hits": 4}}})
     text = written(result, Form.table, tmp_path / "a", width=60)
     assert max(map(len, text.splitlines()[:-3])) <= 60
     assert "not shown: column" in text
@@ -401,7 +401,8 @@ def test_a_table_without_a_design_fits_and_says_what_it_left_out(tmp_path: Path)
     assert "totals.cuid_search.hits  4" in text
     assert "\x1b" not in text
     assert (
-        written(Result("detect", "alerts", [], {}, []), Form.table, tmp_path / "b") == "no alerts\n"
+        written(Result("formats", "alerts", [], {}, []), Form.table, tmp_path / "b")
+        == "no alerts\n"
     )
 
 

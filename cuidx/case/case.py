@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from cuidx import times
 from cuidx.analyses import lookups
 from cuidx.analyses.accounting import Accounting
 from cuidx.analyses.annotate import ANNOTATED, annotate
@@ -112,6 +113,22 @@ class Case:
     def services(self) -> dict[str, str]:
         """The service of each holder that is known by one."""
         return self._told.services
+
+    @property
+    def held(self) -> dict[str, tuple[str, str]]:
+        """Container → when it was first and last seen with an address, as RFC 3339."""
+        story = self._story
+        if story.clock != "time":
+            return {}
+        spans: dict[str, tuple[int, int]] = {}
+        for lease in (lease for one in story.book[1] for lease in one.leases):
+            for name in lease.containers:
+                first, last = spans.get(name, (lease.first, lease.last))
+                spans[name] = min(first, lease.first), max(last, lease.last)
+        return {
+            name: (times.one_text(first) or "", times.one_text(last) or "")
+            for name, (first, last) in spans.items()
+        }
 
     # -- the events ------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cuidx.cli import options as o
 from cuidx.cli.app import app
-from cuidx.cli.session import Session
+from cuidx.cli.session import Answer, Session
 
 
 @app.command(epilog="Example: cuidx timeline fixtures/dev/export.jsonl")
@@ -32,4 +32,7 @@ def timeline(
 ) -> int:
     """Show when each container lived, on which addresses, and how it ended."""
     session = Session(**{k: v for k, v in locals().items() if k != "session"})
-    return session.answer("timeline", "containers", lambda case: case.lifetimes())
+    return session.answer(
+        "timeline", "containers",
+        lambda case: Answer(case.lifetimes(), drawn={"held": case.held}),
+    )  # fmt: skip

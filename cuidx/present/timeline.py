@@ -8,8 +8,9 @@ Containers that had one address one after the other stand together, in time orde
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
+from typing import cast
 
 from cuidx.present.accounting import many
 from cuidx.present.cells import Paint, cells, clip, pad, painter, text
@@ -42,7 +43,8 @@ def render(result: Result, *, width: int, color: bool) -> str:
     """RESULT's containers, WIDTH columns wide; with COLOR for a terminal of 256 colours."""
     if not result.rows:
         return "no containers\n"
-    lives = lives_of(result.rows)
+    held = cast("Mapping[str, tuple[str, str]]", result.drawn.get("held", {}))
+    lives = lives_of([_held(row, held) for row in result.rows])
     axis = _axis(lives)
     lines = list(lines_of(lives))
     spaced = _spaced(lives, wide=width >= _WIDE)
@@ -70,6 +72,14 @@ def render(result: Result, *, width: int, color: bool) -> str:
     legend = _legend(lines, axis if bar else None)
     out += [paint(entry, "dim") for entry in _wrapped(legend, width)]
     return "".join(entry.rstrip() + "\n" for entry in out)
+
+
+def _held(row: Mapping[str, object], held: Mapping[str, tuple[str, str]]) -> Mapping[str, object]:
+    """ROW; one without any time stands where evidence shows its container with an address."""
+    if any(row.get(name) for name in ("first_seen", "last_seen", "started", "ended")):
+        return row
+    first, last = held.get(str(row.get("container")), (None, None))
+    return {**row, "started": first, "ended": last}
 
 
 def _spaced(lives: list[Life], *, wide: bool) -> bool:
