@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,36 @@ Now = Annotated[
     str | None,
     typer.Option("--now", metavar="TIME", rich_help_panel=_PICK,
                  help="What relative times count from (default: the newest event)."),
+]  # fmt: skip
+
+
+class Search(StrEnum):
+    """A value of `--search`."""
+
+    own = "own"
+    any = "any"
+
+
+Alert = Annotated[
+    list[str] | None,
+    typer.Option("--alert", metavar="SOURCE:LINE", rich_help_panel=_PICK,
+                 help="An event to start from; SOURCE:LINE:INDEX where a line has several. "
+                 "Repeatable."),
+]  # fmt: skip
+AlertLevel = Annotated[
+    str | None,
+    typer.Option("--alert-level", metavar="LEVEL", rich_help_panel=_PICK,
+                 help="All events of LEVEL and above (without any choice: ERROR)."),
+]  # fmt: skip
+SearchBy = Annotated[
+    Search,
+    typer.Option("--search", help="By address: as its own, a filter on that column, or "
+                 "anywhere in the line, a full-text search."),
+]  # fmt: skip
+Window = Annotated[
+    str,
+    typer.Option("--window", metavar="LENGTH",
+                 help="Before and after the alert, for the search by address and time."),
 ]  # fmt: skip
 FormOption = Annotated[
     Form | None,
