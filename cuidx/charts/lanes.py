@@ -65,7 +65,8 @@ class Mark:
 class Lanes:
     """A whole picture. `undated` counts the containers that have no place on it.
 
-    `names` are the short names of all containers and holders.
+    `names` are the short names of all containers and holders; from `low` to `high`, which differ,
+    is all that is on it.
     """
 
     clock: Clock
@@ -74,16 +75,8 @@ class Lanes:
     marks: list[Mark]
     undated: int
     names: dict[str, str]
-
-    @property
-    def low(self) -> int:
-        """Where the picture begins."""
-        return min((bar.first for bar in self.bars), default=0)
-
-    @property
-    def high(self) -> int:
-        """Where it ends, which is never where it begins."""
-        return max([bar.last for bar in self.bars] + [self.low + 1])
+    low: int
+    high: int
 
 
 def lanes_of(
@@ -126,7 +119,9 @@ def lanes_of(
     found = _placed(bars, marks)
     if clock == "order":
         bars, found = _numbered(bars, found)
-    return Lanes(clock, lanes, bars, found, undated, names)
+    low = min((bar.first for bar in bars), default=0)
+    high = max([bar.last for bar in bars] + [low + 1])
+    return Lanes(clock, lanes, bars, found, undated, names, low, high)
 
 
 def _names(addresses: Sequence[Address], facts: dict[str, dict[str, Any]]) -> dict[str, str]:

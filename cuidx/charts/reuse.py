@@ -39,7 +39,7 @@ def reuse_chart(table: pl.DataFrame, most: int = 40, *, ink: str = "#333") -> al
         for piece in _pieces(text(ip), holders, names, legend, _WIDTH / longest)
     ]
     order = [text(ip) for ip, _ in rows]
-    base = alt.Chart(alt.InlineData(values=pieces)).encode(
+    base = alt.Chart(alt.NamedData("pieces")).encode(
         x=alt.X("from:Q", title="lines that have the address", axis=alt.Axis(format=",d")),
         y=alt.Y("ip:N", sort=order, scale=alt.Scale(domain=order), title=None,
                 axis=alt.Axis(grid=False, ticks=False, domain=False)),
@@ -57,7 +57,7 @@ def reuse_chart(table: pl.DataFrame, most: int = 40, *, ink: str = "#333") -> al
         "each piece is one container, in the order in which they had the address"
     )  # fmt: skip
     title = alt.TitleParams([head], subtitle=[below])
-    chart = alt.LayerChart(layer=[bars, named], title=title)
+    chart = alt.LayerChart(layer=[bars, named], title=title, datasets={"pieces": pieces})
     return chart.properties(width=_WIDTH, height=alt.Step(_STEP))
 
 

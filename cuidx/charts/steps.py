@@ -15,7 +15,7 @@ from cuidx.present.lanes import short_names
 if TYPE_CHECKING:
     import altair as alt
 
-_WIDTH: Final = 560
+_WIDTH: Final = 400
 _STEP: Final = 12
 
 
@@ -47,10 +47,9 @@ def steps_chart(
         mean = f"mean of all {alerts:,} alerts"
         rows = [_bar(mean, words[name], _mean(groups, name)) for name in words] + rows
         labels = [mean, *labels]
+    known = [row for row in rows if row["lines"] is not None]
     order = list(words.values())
-    base = alt.Chart(
-        alt.InlineData(values=[row for row in rows if row["lines"] is not None])
-    ).encode(
+    base = alt.Chart(alt.NamedData("lines")).encode(
         x=alt.X("lines:Q", title="lines to read after one alert", axis=alt.Axis(format=",d")),
         y=alt.Y("alert:N", sort=labels, scale=alt.Scale(domain=labels, paddingInner=0.28),
                 title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
@@ -67,7 +66,7 @@ def steps_chart(
     if len(kept) < len(groups):
         below += f" \u00b7 {len(kept)} of {len(groups):,} containers"
     title = alt.TitleParams([head], subtitle=[below])
-    chart = alt.LayerChart(layer=[bars, counts], title=title)
+    chart = alt.LayerChart(layer=[bars, counts], title=title, datasets={"lines": known})
     return chart.properties(width=_WIDTH, height=alt.Step(_STEP))
 
 

@@ -42,7 +42,7 @@ def timeline_chart(lanes: Lanes, most: int = 60, *, ink: str = "#333") -> alt.La
     x = alt.X(f"first:{kind}", scale=axis, axis=ruler)
     chosen = alt.selection_point(fields=["service"], bind="legend")
     zoom = alt.selection_interval(bind="scales", encodings=["x"])
-    base = alt.Chart(alt.InlineData(values=bars)).encode(x=x, y=y)
+    base = alt.Chart(alt.NamedData("bars")).encode(x=x, y=y)
     free = base.transform_filter("isValid(datum.free_from)").encode(
         x=alt.X(f"free_from:{kind}", scale=axis, axis=ruler),
         x2="first",
@@ -57,14 +57,15 @@ def timeline_chart(lanes: Lanes, most: int = 60, *, ink: str = "#333") -> alt.La
     named = base.transform_filter("datum.room").mark_text(
         align="left", dx=5, fontSize=10 if step == _STEP else 9
     ).encode(text="name:N", color=alt.Color("written:N", scale=None))  # fmt: skip
-    wrong = alt.Chart(alt.InlineData(values=marks)).encode(x=x, y=y).mark_point(
+    wrong = alt.Chart(alt.NamedData("errors")).encode(x=x, y=y).mark_point(
         shape="triangle-down", filled=True, color=ERROR, opacity=1, size=26, stroke=ink,
         strokeWidth=0.4, yOffset=-step * 0.4,
     ).encode(tooltip=[alt.Tooltip(f"{name}:N") for name in _SAID])  # fmt: skip
     head, below = _title(lanes, len(kept))
     title = alt.TitleParams([head], subtitle=[below])
     layers = [free, lived, handed, named, *([wrong] if marks else [])]
-    chart = alt.LayerChart(layer=layers, title=title)
+    datasets = {"bars": bars, "errors": marks}  # once, not with each layer
+    chart = alt.LayerChart(layer=layers, title=title, datasets=datasets)
     return chart.properties(width=_WIDTH, height=alt.Step(step))
 
 

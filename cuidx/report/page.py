@@ -134,7 +134,8 @@ def _table(
         for row in rows
     )
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">\n<table>\n'
+        f'<div class="scroll{" wide" if len(head) > 5 else ""}" role="region" tabindex="0" '
+        f'aria-label="{escape(label)}">\n<table>\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
@@ -228,7 +229,7 @@ def _alert_table(facts: Facts, words: Words) -> str:
     for one in facts.alerts[:_ALERTS]:
         row, holder, before = one.row, one.holder, one.before
         who = words.who(holder.holder) if holder else words.who(row["container"] or "")
-        seen = f"{words.at(holder.first)}\u2013{words.at(holder.last)}" if holder else ""
+        seen = words.span(holder.first, holder.last) if holder else ""
         earlier = f"{words.who(before.holder)}, until {words.at(before.last)}" if before else "-"
         when = f"{words.at(row['at'])} " if row["at"] is not None else ""
         needless = row["needless"]

@@ -333,7 +333,7 @@
     };
     const reused = check("reused address"), wrong = check("errors");
     const status = put(tools, "span", { class: "more", role: "status" });
-    const scroll = put(place, "div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Timeline" });
+    const scroll = put(place, "div", { class: "scroll wide", role: "region", tabindex: 0, "aria-label": "Timeline" });
     const table = put(scroll, "table"), head = put(put(table, "thead"), "tr"), body = put(table, "tbody");
     const heads = COLUMNS.map(([title, column]) => {
       const cell = put(head, "th", { scope: "col", class: NUMBERS.has(column) ? "n" : null });

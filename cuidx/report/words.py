@@ -67,6 +67,13 @@ class Words:
             return ""
         return f"line {when:,}" if self.ordered else clock(when // 1000, date=self.days)
 
+    def span(self, first: int, last: int) -> str:
+        """From FIRST to LAST, short enough for a table."""
+        if first == last:
+            return self.at(first)
+        start, end = (self.at(at).removeprefix("line ") for at in (first, last))
+        return f"{'lines ' if self.ordered else ''}{start}\u2013{end}"
+
     def stamp(self, when: str | None) -> str:
         """A time of the JSON, to the second."""
         micros = moment(when)
@@ -143,18 +150,21 @@ class Words:
         if not by_ip:
             return [f"The {many(alerts, 'alert')} carry no address to search for."]
         cuid = totals["cuid_search"]["lines"]
+        timed = totals["ip_time_search"]["lines"]
+        near = f" ({timed / alerts:,.0f} within {self.facts.window} of it)" if timed else ""
         if alerts == 1:
             said: Sentence = [
-                "After the alert, a search by IP brings up ", Name(f"{by_ip:,}"), " lines to read, "
-                "a search by CUID ", Name(f"{cuid:,}"), ": ", Name(f"{needless:,}"),
-                f" lines ({needless / by_ip:.0%}) are spared.",
+                "After the alert, a search by IP brings up ", Name(f"{by_ip:,}"),
+                f" lines to read{near}, a search by CUID ", Name(f"{cuid:,}"), ": ",
+                Name(f"{needless:,}"), f" lines ({needless / by_ip:.0%}) are spared.",
             ]  # fmt: skip
         else:
             once = [f"{totals[name]['distinct_lines']:,}" for name in ("ip_search", "cuid_search")]
             said = [
                 f"There are {alerts:,} alerts ({self.facts.alerts_are}). On average a search by IP "
-                "brings up ", Name(f"{by_ip / alerts:,.0f}"), " lines to read after one, a search "
-                "by CUID ", Name(f"{cuid / alerts:,.0f}"), ": ", Name(f"{needless / alerts:,.0f}"),
+                "brings up ", Name(f"{by_ip / alerts:,.0f}"), f" lines to read after one{near}, a "
+                "search by CUID ", Name(f"{cuid / alerts:,.0f}"), ": ",
+                Name(f"{needless / alerts:,.0f}"),
                 f" lines ({needless / by_ip:.0%}) are spared. In sum that is {by_ip:,} lines "
                 f"against {cuid:,}; different lines among them are {once[0]} and {once[1]}.",
             ]  # fmt: skip
@@ -185,11 +195,17 @@ class Words:
         if row["ip_search"] and row["cuid_search"] is not None:
             said += [
                 "A search by this address brings up ", Name(f"{row['ip_search']:,}"),
-                " lines to read, one by its CUID ", Name(f"{row['cuid_search']:,}"), ": ",
+                f" lines to read{self._near(row)}, one by its CUID ",
+                Name(f"{row['cuid_search']:,}"), ": ",
                 Name(f"{row['needless']:,}"),
                 f" lines ({row['needless'] / row['ip_search']:.0%}) are spared.",
             ]  # fmt: skip
         return said
+
+    def _near(self, row: Row) -> str:
+        """The fair comparison: what of these lines is near the alert."""
+        near = row["ip_time_search"]
+        return "" if near is None else f" ({near:,} within {self.facts.window} of it)"
 
     def _seen(self, one: Tenure) -> str:
         if one.first == one.last:
