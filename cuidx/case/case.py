@@ -19,10 +19,10 @@ from cuidx.analyses.reuse import reuse
 from cuidx.analyses.split import By
 from cuidx.analyses.steps import Steps
 from cuidx.analyses.trace import HOPS
-from cuidx.case import pictures
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
+from cuidx.case.pictures import reuse_chart, steps_chart, timeline_chart
 from cuidx.case.rows import as_given
 from cuidx.case.split import write_files
 from cuidx.case.steps import compare_searches
@@ -241,11 +241,11 @@ class Case:
 
     def timeline_chart(self, most: int = 60) -> alt.LayerChart:
         """The lifetimes on lanes of addresses, an altair chart; at MOST so many lanes."""
-        return pictures.timeline_chart(self._story, self._filters, self.lifetimes(), most)
+        return timeline_chart(self._story, self._filters, self.lifetimes(), most)
 
     def reuse_chart(self, most: int = 40) -> alt.LayerChart:
         """Whose the lines of each reused address are, an altair chart of at MOST so many."""
-        return pictures.reuse_chart(self.reuse(), most)
+        return reuse_chart(self.reuse(), most)
 
     def steps_chart(
         self,
@@ -260,7 +260,7 @@ class Case:
         The options are those of `compare_searches`; at MOST so many containers have bars.
         """
         found = self.compare_searches(alert, alert_level, search, window)
-        return pictures.steps_chart(found, self.services, window, most)
+        return steps_chart(found, self.services, window, most)
 
     # -- the report ------------------------------------------------------------------------
 
@@ -283,14 +283,14 @@ class Case:
         Raises:
             UsageError: another FORM, or a choice of alerts that means nothing.
         """
-        from cuidx.case import report
-        from cuidx.report import written
+        from cuidx.case.report import alerts_in_words, gathered
+        from cuidx.report.written import form_of, write
 
-        wanted = written.form_of(form, output)
+        wanted = form_of(form, output)
         if not alert and alert_level is None:
             alert_level = "ERROR"
         steps = self.compare_searches(alert, alert_level, search, window)
-        facts = report.gathered(
+        facts = gathered(
             self._story,
             self._filters,
             steps,
@@ -299,11 +299,11 @@ class Case:
             findings=self.findings(),
             warnings=self.warnings,
             services=self.services,
-            alerts_are=report.alerts_in_words(alert, alert_level),
+            alerts_are=alerts_in_words(alert, alert_level),
             search=search,
             window=window,
         )
-        return written.write(facts, wanted, output)
+        return write(facts, wanted, output)
 
     # -- for those who ask -----------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from cuidx.analyses.alert_groups import alert_groups
 from cuidx.analyses.marks import marks
-from cuidx.case import pictures
+from cuidx.case.pictures import lanes as drawn
 from cuidx.enrich.leases import PLACE, SECOND, Address, Lease
 from cuidx.present.rows import json_rows
 from cuidx.report.facts import Alerts, Facts, Read, Row, Tenure
@@ -56,7 +56,7 @@ def gathered(
             yield place, rows
 
     errors = marks(blocks(), story.clock)
-    lanes = pictures.lanes(story, filters, lifetimes, errors)
+    lanes = drawn(story, filters, lifetimes, errors)
     return Facts(
         accounting=story.accounting.as_json(),
         sources=list(_sources(story)),

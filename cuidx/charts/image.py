@@ -20,21 +20,29 @@ _ATTRIBUTES: Final = {
 }  # fmt: skip
 
 
-def svg(chart: alt.LayerChart) -> str:
-    """CHART as SVG that can stand in a page: shapes and words alone."""
+def svg(chart: alt.LayerChart, name: str) -> str:
+    """CHART as SVG that can stand in a page: shapes and words alone, its ids beginning with NAME.
+
+    The same chart gives the same text: the library counts its ids over all that it draws.
+    """
     import vl_convert
 
     drawn = vl_convert.vegalite_to_svg(json.dumps(chart.to_dict()))
-    root = ElementTree.fromstring(drawn)  # noqa: S314 - the library's own drawing
-    return ElementTree.tostring(_plain(root), encoding="unicode")
+    root = _plain(ElementTree.fromstring(drawn))  # noqa: S314 - the library's own drawing
+    ids = {one.attrib["id"]: f"{name}-{at}" for at, one in enumerate(root.iter("clipPath"))}
+    for element in root.iter():
+        if "id" in element.attrib:
+            element.set("id", ids[element.attrib["id"]])
+        if clip := element.get("clip-path"):
+            element.set("clip-path", f"url(#{ids[clip[5:-1]]})")
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _plain(element: ElementTree.Element) -> ElementTree.Element:
-    name = element.tag.removeprefix(_SVG)
-    copy = ElementTree.Element(name)
+    copy = ElementTree.Element(element.tag.removeprefix(_SVG))
     copy.text, copy.tail = element.text, element.tail
     for key, value in element.attrib.items():
-        if key in _ATTRIBUTES and "javascript" not in value:
+        if key in _ATTRIBUTES and (key != "id" or copy.tag == "clipPath"):
             copy.set(key, value)
     for child in element:
         if child.tag.removeprefix(_SVG) in _ELEMENTS:

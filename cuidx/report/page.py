@@ -256,7 +256,7 @@ def _lifetimes(facts: Facts) -> str:
     lanes = facts.lanes
     if not lanes.bars:
         return _section("lifetimes", "Lifetimes", "<p>No container has a place in time.</p>")
-    still = svg(styled(timeline_chart(lanes, ink=_INK["ink"]), **_INK))
+    still = svg(styled(timeline_chart(lanes, ink=_INK["ink"]), **_INK), "lifetimes-chart")
     note = (
         f"<p>{accounting.many(lanes.undated, 'container')} without a time or an address "
         "stand in the timeline below alone.</p>"
@@ -335,8 +335,9 @@ def _steps(facts: Facts, words: Words) -> str:
         "steps",
         "Steps of the investigation",
         _sentence(words.how_much()),
-        '<div class=beside>\n<div class=picture role=img aria-label="Lines to read after an alert, '
-        f'by each search; the tables have the numbers">{svg(chart)}</div>\n<div>\n'
+        '<div class=beside>\n<div class=picture role=region tabindex=0 aria-label="Steps chart">'
+        '<div role=img aria-label="Lines to read after an alert, by each search; the tables have '
+        f'the numbers">{svg(chart, "steps-chart")}</div></div>\n<div>\n'
         f"<h3>What is counted</h3>\n<dl>{meanings}</dl>\n</div>\n</div>",
         f"<h3>Sums over {accounting.many(totals['alerts'], 'alert')} "
         f"({_text(facts.alerts_are)})</h3>",
