@@ -7,7 +7,9 @@ from cuidx.cli.app import app
 from cuidx.cli.session import Session
 
 
-@app.command(epilog="Example: cuidx report fixtures/dev/export.jsonl -o report.html")
+@app.command(
+    epilog="Example: cuidx report fixtures/paper/figure5.jsonl --alert figure5.jsonl:10 -f markdown"
+)
 def report(
     sources: o.Sources,
     alert: o.Alert = None,
@@ -33,7 +35,11 @@ def report(
     quiet: o.Quiet = False,
     no_color: o.NoColor = False,
 ) -> int:
-    """Write one page with who had which address, what has to be read, and what is odd."""
+    """Write one page with who had which address, what has to be read, and what is odd.
+
+    -o report.html is a page to send: it needs no network and opens from disk. -o ticket.md, or
+    -f markdown, is the same as text for a ticket.
+    """
     own = ("alert", "alert_level", "search", "window")
     session = Session(**{k: v for k, v in locals().items() if k not in ("own", *own)})
     return session.tell(

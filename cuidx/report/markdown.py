@@ -27,7 +27,7 @@ def _lines(facts: Facts, words: Words) -> Iterator[str]:
         yield from ("", "## Warnings", "")
         yield from (f"- {escaped(one)}" for one in facts.warnings)
     yield from ("", "## What was read", "")
-    yield f"{escaped(accounting.line(facts.accounting))}. {facts.zone}"
+    yield f"{accounting.line(facts.accounting)}. {facts.zone}"
     if facts.chosen:
         yield from ("", f"Chosen: {escaped(', '.join(facts.chosen))}")
     yield ""
@@ -44,13 +44,16 @@ def _lines(facts: Facts, words: Words) -> Iterator[str]:
 
 
 def _answer(facts: Facts, words: Words) -> Iterator[str]:
-    yield from ("", "## The answer", "", _sentence(words.which_were_reused()))
-    yield from ("", _sentence(words.how_much()))
+    yield from ("", "## The answer")
     first = next((one for one in facts.alerts if one.holder is not None), None)
-    if first is not None:
-        yield from ("", _sentence(words.alert(first)))
-        if first.message:
-            yield from ("", f"> {escaped(first.message)}")
+    lead = [] if first is None else ["", _sentence(words.alert(first))]
+    if first is not None and first.message:
+        lead += ["", f"> {escaped(first.message)}"]
+    if facts.totals["alerts"] == 1:  # then it is what the reader came for
+        yield from (*lead, "", _sentence(words.which_were_reused()))
+    else:
+        yield from ("", _sentence(words.which_were_reused()), "", _sentence(words.how_much()))
+        yield from lead
     if facts.alerts:
         yield ""
         head = ["first alert", "alerts", "address", "belonged to", "before it",
@@ -138,7 +141,8 @@ def _sentence(parts: Sentence) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
     numeric = [
-        bool(rows) and all(isinstance(row[at], int) for row in rows) for at in range(len(head))
+        bool(rows) and all(row[at] is None or isinstance(row[at], int) for row in rows)
+        for at in range(len(head))
     ]
     yield f"| {' | '.join(head)} |"
     yield f"| {' | '.join('---:' if one else '---' for one in numeric)} |"
