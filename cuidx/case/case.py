@@ -32,6 +32,8 @@ from cuidx.case.trace import trace_calls
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Options, Records
+from cuidx.present.notebook import summary
+from cuidx.present.rows import json_rows
 from cuidx.schema import EVENTS, ROLES
 from cuidx.sources.paths import STDIN, Source
 
@@ -324,9 +326,7 @@ class Case:
         return f"<cuidx.Case of {paths}>"
 
     def _repr_html_(self) -> str:
-        table = self.lifetimes()
-        events = self.accounting.events
-        return f"<p>{events:,} events of {len(table):,} containers</p>{table._repr_html_()}"
+        return summary(json_rows(self.lifetimes()), self.accounting.as_json(), self.warnings)
 
 
 def _scan(
