@@ -40,7 +40,7 @@ def reuse_chart(table: pl.DataFrame, most: int = 40, *, ink: str = "#333") -> al
     ]
     order = [text(ip) for ip, _ in rows]
     base = alt.Chart(alt.NamedData("pieces")).encode(
-        x=alt.X("from:Q", title="lines that have the address", axis=alt.Axis(format=",d")),
+        x=alt.X("from:Q", title="lines that have the address", axis=alt.Axis(format=",d", tickMinStep=1)),
         y=alt.Y("ip:N", sort=order, scale=alt.Scale(domain=order), title=None,
                 axis=alt.Axis(grid=False, ticks=False, domain=False)),
     )  # fmt: skip

@@ -48,14 +48,16 @@ def steps_chart(
         rows = [_bar(mean, words[name], _mean(groups, name)) for name in words] + rows
         labels = [mean, *labels]
     known = [row for row in rows if row["lines"] is not None]
-    order = list(words.values())
+    order = [word for word in words.values() if any(row["search"] == word for row in known)]
     base = alt.Chart(alt.NamedData("lines")).encode(
-        x=alt.X("lines:Q", title="lines to read after one alert", axis=alt.Axis(format=",d")),
+        x=alt.X("lines:Q", title="lines to read after one alert", axis=alt.Axis(format=",d", tickMinStep=1)),
         y=alt.Y("alert:N", sort=labels, scale=alt.Scale(domain=labels, paddingInner=0.28),
                 title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
         yOffset=alt.YOffset("search:N", sort=order, scale=alt.Scale(domain=order)),
     )  # fmt: skip
-    scale = alt.Scale(domain=order, range=list(SEARCHES.values()))
+    scale = alt.Scale(
+        domain=order, range=[SEARCHES[name] for name, word in words.items() if word in order]
+    )
     bars = base.mark_bar(stroke=ink, strokeWidth=0.4).encode(
         color=alt.Color("search:N", title="search", sort=order, scale=scale),
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("alert", "search", "shown")],
