@@ -25,11 +25,12 @@ _MOST: Final = 1 << 20  # bytes taken at once; a pipe gives what is there, be it
 class Following:
     """The records of a stream, read once; `opened` says what it was found to be."""
 
-    def __init__(self, stream: BinaryIO, options: Options) -> None:
-        self._stream, self._options = stream, options
+    def __init__(self, stream: BinaryIO, options: Options, newest: int | None = None) -> None:
+        """NEWEST (ns) is what times without a year are before; without it they are not read."""
+        self._stream, self._options, self.newest = stream, options, newest
         self.opened = Opened(STDIN)
         self.kinds: Counter[str] = Counter()
-        self.zoneless = self.tagged = 0
+        self.zoneless = self.yearless = self.tagged = 0
         self.span: tuple[int, int] | None = None  # of the events' times, ns
 
     def parts(self) -> Iterator[pl.DataFrame]:
@@ -49,11 +50,12 @@ class Following:
             if not end:
                 continue
             parsed = format_.parse(formats.Block(data[:end], 1), reading)
-            frame, zoneless = date(parsed, self._options.tz)
-            last: int = frame["line"].max() if len(frame) else 0  # type: ignore[assignment]
+            frame, zoneless, yearless = date(parsed, self._options.tz, self.newest)
+            last = data.count(b"\n", 0, end)
             frame = documents.mark(carry.apply(frame)).with_columns(pl.col("line") + before)
             before += last
             self.zoneless += zoneless
+            self.yearless += yearless
             self._count(frame)
             yield frame
 
@@ -82,12 +84,15 @@ class Following:
     def _detect(self, head: bytes) -> tuple[formats.Format, formats.Reading]:
         found = formats.detect(head, STDIN, self._options.input_format)
         self.opened.format, self.opened.confidence = found.format.NAME, found.confidence
-        return found.format, formats.Reading(
+        reading = formats.Reading(
             want=frozenset(ROLES),
             fields=self._options.fields,
             patterns=self._options.patterns,
             strict_json=found.json_share >= STRICT_JSON,
+            notes=self.opened.notes,
         )
+        formats.begin(found.format, reading, head, STDIN)
+        return found.format, reading
 
     def _count(self, frame: pl.DataFrame) -> None:
         self.kinds.update(frame["kind"].cast(pl.String).to_list())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import stat
 import sys
@@ -18,18 +17,19 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 
 from cuidx import formats
-from cuidx.enrich.records import Carry, Documents, date
+from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump
+from cuidx.formats import elasticdump, kept, places
 from cuidx.formats.documents import table
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
 from cuidx.schema import KIND, ROLES
+from cuidx.sources.columnar import COLUMNAR, NAMES, frames
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -41,6 +41,7 @@ from cuidx.sources.stream import (
     spans,
     whole_lines,
 )
+from cuidx.times import zone
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -50,22 +51,6 @@ _HEAD: Final = 1 << 20  # bytes read before the format is said
 STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
-_PARQUET_ROWS: Final = 65_536
-
-# What a file's path says of its lines, as the kubelet and docker name their files.
-_PATHS: Final = (
-    # /var/log/pods/<namespace>_<pod>_<uid>/<container>/<restart>.log, rotated and packed ones too
-    re.compile(
-        r"(?:^|/)(?P<namespace>[^/_]+)_(?P<pod>[^/_]+)_(?P<pod_uid>[0-9a-f]{8}[0-9a-f-]{24,28})"
-        r"/(?P<container_name>[^/]+)/(?P<restart>\d+)\.log[^/]*$"
-    ),
-    # /var/log/containers/<pod>_<namespace>_<container>-<id>.log
-    re.compile(
-        r"(?:^|/)(?P<pod>[^/_]+)_(?P<namespace>[^/_]+)_(?P<container_name>[^/]+)"
-        r"-(?P<container_id>[0-9a-f]{64})\.log[^/]*$"
-    ),
-    re.compile(r"(?:^|/)(?P<container_id>[0-9a-f]{64})-json\.log[^/]*$"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +61,7 @@ class Options:
     fields: tuple[tuple[str, str], ...] = ()
     patterns: tuple[str, ...] = ()
     tz: str = "UTC"
+    skews: tuple[Skew, ...] = ()
     exact: bool = False  # read all the plain way: for comparing, not for users
 
     def __post_init__(self) -> None:
@@ -86,14 +72,9 @@ class Options:
                                  do=f"roles: {', '.join(ROLES)}")  # fmt: skip
         for pattern in self.patterns:
             check_pattern(pattern)
-        if self.input_format is not None and self.input_format != "parquet":
+        if self.input_format is not None and self.input_format not in NAMES:
             formats.named(self.input_format)
-        try:
-            pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(self.tz)
-        except pl.exceptions.PolarsError:
-            raise UsageError(
-                f"--tz: no zone is called {self.tz!r}", do="examples: UTC, Europe/Berlin"
-            ) from None
+        zone(self.tz)
 
 
 def check_pattern(pattern: str) -> None:
@@ -129,9 +110,16 @@ class Opened:
     """What was found out about one source."""
 
     path: str
+    given: str = ""  # what the user named: the Parquet of `convert`, where `path` is in that
     format: str | None = None
     compression: str | None = None
     confidence: float = 1.0
+    kept: bool = False  # its records come from a Parquet of `convert`
+    second: tuple[str, float] | None = None  # the format that came next, and how sure
+    sample: formats.Sample | None = None  # its first lines
+    notes: set[str] = field(default_factory=set)  # what its format has to say of it
+    zoneless: int = 0  # times without a zone
+    held_zoneless: int = 0  # the same, as a Parquet of `convert` says
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
 
@@ -148,6 +136,7 @@ class Part:
 class _Parsed(NamedTuple):
     frame: pl.DataFrame
     zoneless: int  # times read in --tz
+    yearless: int  # times without a year
     lines: int  # how many lines the block had
 
 
@@ -176,9 +165,13 @@ class Records:
     block: int | None = None  # bytes parsed at once, where not as usual
 
     def __post_init__(self) -> None:
-        self.opened = [Opened(source.path) for source in self.sources]
+        self.opened = [Opened(source.path, source.path) for source in self.sources]
         self.problems: list[SourceError] = []  # sources that were cut off
         self.zoneless = 0  # times without a zone, read in options.tz
+        self.yearless = 0  # times without a year: they get the latest one before `newest`
+        self.newest: int | None = None  # ns; None: not known, and those times are not read
+        self.by_file = False  # where it is not known, a file's modification time stands in
+        self._places: dict[int, dict[str, int]] = {}  # of the sources inside a kept Parquet
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
 
@@ -195,7 +188,7 @@ class Records:
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.
         """
-        self.problems, self.zoneless = [], 0
+        self.problems, self.zoneless, self.yearless = [], 0, 0
 
         def run(task: _Task) -> tuple[_Parsed, pl.DataFrame | None]:
             parsed = task.work()
@@ -228,6 +221,7 @@ class Records:
                         continue
                     if task.first:
                         carry, before = Carry(), 0
+                        self.opened[task.source].zoneless = 0
                     assert future is not None  # noqa: S101 - only a failed task has none
                     try:
                         parsed, made = future.result()
@@ -238,11 +232,14 @@ class Records:
                             do="is it still there?",
                         ) from error
                     self.zoneless += parsed.zoneless
-                    frame = documents.mark(carry.apply(parsed.frame))
+                    self.opened[task.source].zoneless += parsed.zoneless
+                    self.yearless += parsed.yearless
+                    moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
+                    frame = documents.mark(carry.apply(moved))
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
                     before += parsed.lines
-                    if self.frame is None and self.sources[task.source].twin_of is not None:
+                    if self._is_twin(task.source):
                         frame = frame.with_columns(
                             kind=pl.when(pl.col("kind").is_in(["event", "evidence"]))
                             .then(pl.lit("duplicate", KIND))
@@ -260,6 +257,12 @@ class Records:
                     if future is not None:
                         future.cancel()
 
+    def _is_twin(self, at: int) -> bool:
+        """Whether a source is one file with another, reached by another path."""
+        return self.frame is None and at < len(self.sources) and (
+            self.sources[at].twin_of is not None
+        )  # fmt: skip
+
     def raw(self, at: int) -> Iterator[bytes]:
         """The bytes of source AT as `parts` read them, unpacked, in blocks of whole lines.
 
@@ -273,7 +276,7 @@ class Records:
 
     def _tasks(self, want: frozenset[str]) -> Iterator[_Task]:
         if self.frame is not None:
-            self.opened = [Opened("frame", "frame")]
+            self.opened = [Opened("frame", "frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
             return
         for at, source in enumerate(self.sources):
@@ -298,20 +301,26 @@ class Records:
         with self._open(source) as (stream, packed):
             opened = self.opened[at]
             opened.compression = packed
-            if packed == "parquet":
-                if self.options.input_format not in (None, "parquet"):
+            asked = self.options.input_format
+            if packed in COLUMNAR:
+                name, what = COLUMNAR[packed]
+                if asked not in (None, name):
                     raise UnknownFormatError(
-                        f"this is a Parquet file, not {self.options.input_format}",
+                        f"this is {what}, not {asked}",
                         where=source.path,
                         do="leave --input-format out to detect it",
                     )
-                opened.format, opened.compression = "parquet", None
+                opened.format, opened.compression = name, None
                 where = source.path if _is_plain(source.path) else io.BytesIO(stream.read())
-                yield from self._row_tasks(at, _parquet(source.path, where), want)
+                inside = _sources_in(source.path, where) if packed == "parquet" else None
+                if inside is not None:
+                    yield from self._kept_tasks(at, source.path, where, inside)
+                    return
+                yield from self._row_tasks(at, frames(source.path, where, packed), want)
                 return
-            if self.options.input_format == "parquet":
+            if asked in NAMES:
                 raise UnknownFormatError(
-                    "this is no Parquet file: it does not begin with PAR1",
+                    f"this is no {asked.capitalize()} file: it does not begin like one",
                     where=source.path,
                     do="leave --input-format out to detect what it is",
                 )
@@ -326,13 +335,16 @@ class Records:
                 )
             found = formats.detect(head, source.path, self.options.input_format)
             opened.format, opened.confidence = found.format.NAME, found.confidence
+            opened.second, opened.sample = found.second, found.sample
             reading = formats.Reading(
                 want=want,
                 fields=self.options.fields,
                 patterns=self.options.patterns,
                 strict_json=found.json_share >= STRICT_JSON,
-                path_roles=_path_roles(source.path),
+                path_roles=places.roles_of(source.path.replace(os.sep, "/")),
+                notes=opened.notes,
             )
+            formats.begin(found.format, reading, head, source.path)
             if (
                 is_built()
                 and reading.strict_json
@@ -349,7 +361,9 @@ class Records:
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
-            parse = partial(_parse, found.format, reading, self.options.tz)
+            parse = partial(
+                _parse, found.format, reading, self.options.tz, self._before(source.path)
+            )
             size = {} if self.block is None else {"size": self.block}
             first = True
             if limit is not None and found.format.cut is whole_lines:
@@ -390,6 +404,37 @@ class Records:
             yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, 1, reading,
                                                self.options.tz))  # fmt: skip
             line += len(frame)
+
+    def _kept_tasks(
+        self, at: int, path: str, where: str | io.BytesIO, inside: list[dict[str, Any]]
+    ) -> Iterator[_Task]:
+        """The records of a Parquet of `convert`, as of the sources that they were read from."""
+        places = self._places.get(at)
+        if places is None:
+            fresh = [at, *range(len(self.opened), len(self.opened) + len(inside) - 1)]
+            places = self._places[at] = {
+                str(said["path"]): place for said, place in zip(inside, fresh, strict=False)
+            }
+            self.opened += [Opened("", path) for _ in fresh[1:]]
+        for said in inside:
+            one = self.opened[places[said["path"]]]
+            one.path, one.format, one.kept = said["path"], said["format"], True
+            one.confidence, one.compression = said["confidence"], said["compression"]
+            one.notes = set(said["notes"])
+            one.held_zoneless = said["zoneless"]
+        first = dict.fromkeys(places, True)
+        for frame in frames(path, where, "parquet"):
+            for name, rows in kept.by_source(frame):
+                place = places[name]
+                work = partial(_as_kept, rows, self.opened[place].held_zoneless * first[name])
+                yield _Task(place, first[name], work)
+                first[name] = False
+
+    def _before(self, path: str) -> int | None:
+        """What the times without a year of the source PATH are before, in ns."""
+        if self.newest is None and self.by_file and path != STDIN:
+            return Path(path).stat().st_mtime_ns
+        return self.newest
 
     def _open(self, source: Source) -> AbstractContextManager[tuple[BinaryIO, str | None]]:
         if source.path != STDIN and _is_plain(source.path):
@@ -440,10 +485,14 @@ def _pipe(path: str) -> AbstractContextManager[BinaryIO]:
         ) from error
 
 
-def _parse(format_: formats.Format, reading: formats.Reading, tz: str, data: bytes) -> _Parsed:
-    frame, zoneless = date(format_.parse(formats.Block(data, 1), reading), tz)
-    last: int = frame["line"].max() if len(frame) else 0  # type: ignore[assignment]
-    return _Parsed(frame, zoneless, last)
+def _parse(
+    format_: formats.Format, reading: formats.Reading, tz: str, before: int | None, data: bytes
+) -> _Parsed:
+    dated = date(format_.parse(formats.Block(data, 1), reading), tz, before)
+    if format_.cut is not whole_lines:  # a record may be many lines
+        return _Parsed(*dated, data.count(b"\n"))
+    last: int = dated.frame["line"].max() if len(dated.frame) else 0  # type: ignore[assignment]
+    return _Parsed(*dated, last)
 
 
 def _read_and_parse(
@@ -463,8 +512,18 @@ def _parse_rows(
     reading: formats.Reading,
     tz: str,
 ) -> _Parsed:
-    parsed, zoneless = date(parse(frame, line, reading), tz)
-    return _Parsed(parsed, zoneless, len(frame))
+    return _Parsed(*date(parse(frame, line, reading), tz), len(frame))
+
+
+def _as_kept(rows: pl.DataFrame, zoneless: int) -> _Parsed:
+    return _Parsed(kept.records(rows), zoneless, 0, 0)
+
+
+def _sources_in(path: str, where: str | io.BytesIO) -> list[dict[str, Any]] | None:
+    try:
+        return kept.sources_in(where)
+    except (pl.exceptions.PolarsError, OSError):
+        return None  # said when its rows are read
 
 
 def _no_work() -> _Parsed:
@@ -480,27 +539,6 @@ def _read_head(stream: BinaryIO) -> tuple[bytes, Exception | None]:
     except (*ENDS_EARLY, OSError) as error:
         return head, error
     return head, None
-
-
-def _parquet(path: str, where: str | io.BytesIO) -> Iterator[pl.DataFrame]:
-    try:
-        scan = pl.scan_parquet(where)
-        rows = int(scan.select(pl.len()).collect().item())
-        for start in range(0, rows, _PARQUET_ROWS):
-            yield scan.slice(start, _PARQUET_ROWS).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError(
-            f"this Parquet file can't be read: {str(error).splitlines()[0]}",
-            where=path,
-            do="write it again; a Parquet file that was cut off has no usable part",
-        ) from None
-
-
-def _path_roles(path: str) -> dict[str, str]:
-    for shape in _PATHS:
-        if hit := shape.search(path.replace(os.sep, "/")):
-            return hit.groupdict()
-    return {}
 
 
 __all__ = ["Opened", "Options", "Part", "Records", "check_pattern"]

@@ -35,8 +35,21 @@ ROLES: Final = (
     "destination_ip", "forwarded_ip", "request_id", "trace_id",
 )  # fmt: skip
 
-# Roles that only formats fill: the tagger's svc, ids of the document, a lifecycle record's kind.
-INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", "lifecycle")
+# What evidence alone says (docs/evidence.md): how an address was handed out, over which time it is
+# known to have been held, when the Pod began and ended, its containers, who else held what.
+EVIDENCE_ROLES: Final = (
+    "lifecycle",  # start, stop: of a container, as the tagger or a Kubernetes event says it
+    "lease",  # release: from then on the address is given back; assign: until then it was not held
+    "held_from", "held_to",  # `ip` was held all this time; without them, at the record's time
+    "soft",  # "true": held_to may be up to 5 minutes too late, a next holder's first sight cuts it
+    "started", "ended", "state",  # of the Pod or container; state `open`: it ran at held_to
+    "members",  # the Pod's containers, as JSON: [{"name","id","restart","started","ended","state"}]
+    "holds",  # further addresses: `=IP` of its own, `NAMESPACE/POD=IP` of others, blanks between
+)  # fmt: skip
+
+# Roles that only formats fill: the tagger's svc, ids of the document, the file that a collector
+# read the line from, and evidence.
+INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", "log_path", *EVIDENCE_ROLES)
 
 # What a parse gives: one row a record, roles as text.
 PARSED: Final = pl.Schema(
@@ -51,6 +64,7 @@ PARSED: Final = pl.Schema(
         "suffixes": pl.Int64(),  # how many suffixes the line carries
         "repeats": pl.Boolean(),  # the CUID's key stands twice in one object; only if asked for
         "own_time": pl.String(),  # the line's own time inside an envelope; only if asked for
+        "is_json": pl.Boolean(),  # what the program wrote is JSON; only if `payload` is asked for
         **{role: pl.String() for role in (*ROLES, *INNER_ROLES)},
     }
 )

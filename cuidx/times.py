@@ -5,6 +5,7 @@ Everything works on whole columns. What is understood:
     2026-11-02T09:00:01.250Z   2026-11-02 10:00:01,250 +01:00   2026/11/02 09:00:01
     1793610001  1793610001.25  1793610001250  1793610001250883  1793610001250883117
     02/Nov/2026:09:00:01 +0000
+    Nov  2 09:00:01   1102 09:00:01.250883      syslog and klog: the year has to be told
 
 An epoch number's unit follows from its digits: 10 seconds, 13 ms, 16 µs, 19 ns. Go's zero time
 (year 1) and years outside 1678 to 2262, which nanoseconds can't hold, are no time: null.
@@ -13,7 +14,7 @@ An epoch number's unit follows from its digits: 10 seconds, 13 ms, 16 µs, 19 ns
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -34,14 +35,75 @@ _PARTS = (
     r"[Tt ](?<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,](?<fraction>[0-9]+))?"
     r"(?: ?(?<zone>Z|z|UTC|GMT|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?$"
 )
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_YEARLESS = (
+    rf"^(?:(?<name>{'|'.join(_MONTHS)}) {{1,2}}(?<day>[0-9]{{1,2}})|(?<mmdd>[01][0-9][0-3][0-9])) "
+    r"(?<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,](?<fraction>[0-9]+))?$"
+)
+_OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
 _NS = 1_000_000_000
+_DAY = 86_400 * _NS
 _LAST = datetime(2262, 4, 11, 23, 47, 15)  # noqa: DTZ001 - the last whole second for nanoseconds
+
+
+def zone(tz: str) -> tzinfo:
+    """The zone of a name (`Europe/Berlin`) or of an offset (`+01:00`).
+
+    Raises:
+        UsageError: there is none.
+    """
+    if (hit := _OFFSET.fullmatch(tz)) is not None:
+        east = timedelta(hours=int(hit[2]), minutes=int(hit[3]))
+        return timezone(-east if hit[1] == "-" else east)
+    try:  # polars has a list of its own
+        pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(tz)
+        return ZoneInfo(tz)
+    except (pl.exceptions.PolarsError, KeyError, ValueError, OSError):
+        raise UsageError(
+            f"--tz: no zone is called {tz!r}", do="examples: UTC, Europe/Berlin, +01:00"
+        ) from None
+
+
+def lacks_year(text: pl.Series) -> pl.Series:
+    """Which of TEXT are times without a year."""
+    return text.str.contains(_YEARLESS).fill_null(False)
+
+
+def with_year(text: pl.Series, before: int, tz: str) -> pl.Series:
+    """TEXT, times without a year, as texts with the latest year that is not after BEFORE (ns).
+
+    A day after it is still taken: clocks differ, and the newest record may be another's. What is no
+    day of a year is null.
+    """
+    parts = pl.DataFrame({"t": text.str.extract_groups(_YEARLESS)}).unnest("t")
+    months = {name: f"{at:02}" for at, name in enumerate(_MONTHS, 1)}
+    month = pl.coalesce(pl.col("mmdd").str.head(2), pl.col("name").replace(months))
+    day = pl.coalesce(pl.col("mmdd").str.tail(2), pl.col("day").str.pad_start(2, "0"))
+    rest = pl.concat_str(
+        month, pl.lit("-"), day, pl.lit("T"), "clock",
+        pl.when(pl.col("fraction").is_null()).then(pl.lit(""))
+        .otherwise(pl.lit(".") + pl.col("fraction")),
+    )  # fmt: skip
+    limit = datetime.fromtimestamp((before + _DAY) // _NS, zone(tz)).replace(tzinfo=None)
+    rests = parts.select(rest.alias("rest"))["rest"]
+    found = pl.Series([None], dtype=pl.String).new_from_index(0, len(text))
+    # A 29th of February is in one year of four, or of eight.
+    for year in range(limit.year, limit.year - 9, -1):
+        lacking = (found.is_null() & rests.is_not_null()).arg_true()
+        if lacking.is_empty():
+            break
+        dated = f"{year:04}-" + rests.gather(lacking)
+        naive = dated.str.head(19).str.replace(":60$", ":59").str.to_datetime(
+            "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False
+        )  # fmt: skip
+        found = found.scatter(lacking, dated.set(~(naive <= limit).fill_null(False), None))
+    return found
 
 
 def parse(text: pl.Series, tz: str = "UTC") -> tuple[pl.Series, int]:
     """(times as Datetime[ns, UTC], how many had no zone of their own and were read in TZ).
 
-    What is no time is null. Order and length stay.
+    What is no time, or has no year, is null. Order and length stay.
     """
     if text.dtype != pl.String:
         text = text.cast(pl.String)
@@ -156,6 +218,9 @@ def _parse_distinct(text: pl.Series, tz: str) -> tuple[pl.Series, pl.Series]:
 
 
 def _localised(naive: pl.Expr, tz: str) -> pl.Expr:
+    if _OFFSET.fullmatch(tz):
+        east = zone(tz).utcoffset(None)
+        return naive.dt.replace_time_zone("UTC") - pl.lit(east)
     zoned = naive.dt.replace_time_zone(tz, ambiguous="earliest", non_existent="null")
     return zoned.dt.convert_time_zone("UTC")
 
@@ -211,8 +276,7 @@ def point(words: str, *, newest: int | None, tz: str = "UTC") -> int:
             return newest + relative
         if said == "now":
             return newest
-        zone = ZoneInfo(tz)
-        day = datetime.fromtimestamp(newest // _NS, zone).replace(hour=0, minute=0, second=0)
+        day = datetime.fromtimestamp(newest // _NS, zone(tz)).replace(hour=0, minute=0, second=0)
         if said == "yesterday":
             day -= timedelta(days=1)
         return int(day.astimezone(UTC).timestamp()) * _NS

@@ -13,7 +13,11 @@ from cuidx.analyses.accounting import Accounting
 from cuidx.formats import BY_NAME, FORMATS
 
 # Formats whose records are lines: all of the first set. One that is not has its own count.
-LINE_FORMATS = {"cri", "elasticdump", "fluentd-es", "jsonl-flat", "rawtext"}
+LINE_FORMATS = {
+    "aws-ipamd", "calico-cni", "containerd", "cri", "docker-json", "elasticdump", "filebeat",
+    "fluentbit", "fluentbit-merged", "fluentd-es", "fluentd-file", "journald", "jsonl-flat",
+    "k8s-audit", "loki-logcli", "rawtext", "vector",
+}  # fmt: skip
 FILES = sorted(
     path for path in FIXTURES.rglob("*") if path.is_file() and not path.name.startswith(".")
 )

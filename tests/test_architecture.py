@@ -23,7 +23,8 @@ RANKS = (
 )
 # The same inside `case`: what questions stand on, the questions, the Case that has them, opening one.
 CASE_RANKS = (
-    ("rows",), ("story",), ("filters", "told"), ("findings", "flow", "pictures", "split", "steps", "trace"), ("report",),
+    ("rows",), ("story",), ("filters", "told"),
+    ("convert", "detect", "findings", "flow", "pictures", "split", "steps", "trace"), ("report",),
     ("case",), ("config",), ("opening",), ("__init__",),
 )  # fmt: skip
 FACADE = {"__init__.py", "__main__.py"}  # of the package itself: they lead to `case` and `cli`

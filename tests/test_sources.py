@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,7 @@ from test_cli import ask
 
 import cuidx
 from cuidx.sources import stream
+from cuidx.sources.columnar import COLUMNAR
 from cuidx.sources.paths import expand
 
 COUNT = 3000  # lines of LONG: several blocks of every packer
@@ -358,11 +360,20 @@ def test_a_named_pipe_is_read_once_whatever_is_asked(data: bytes, more: list[str
     assert [row["lines"] for row in json.loads(said.out)["containers"]] == [5, 5]
 
 
-# --- Parquet -------------------------------------------------------------------------------------
+# --- Parquet and Arrow -------------------------------------------------------------------------------------
 
 WHEN = pl.Series(["2026-11-02T09:00:00.123456789Z", "2026-11-02T09:00:01Z"]).str.to_datetime(
     time_unit="ns", time_zone="UTC"
 )
+
+
+def write(frame: pl.DataFrame, where: str | io.BytesIO, kind: str) -> None:
+    if kind == "parquet":
+        frame.write_parquet(where)
+    elif kind == "arrow":
+        frame.write_ipc(where)
+    else:
+        frame.write_ipc_stream(where)
 
 
 @pytest.mark.parametrize(
@@ -383,10 +394,11 @@ WHEN = pl.Series(["2026-11-02T09:00:00.123456789Z", "2026-11-02T09:00:01Z"]).str
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["a.parquet", "a.log"])
-def test_parquet(columns: dict[str, Any], name: str) -> None:
-    pl.DataFrame(columns).write_parquet(name)
+@pytest.mark.parametrize("kind", COLUMNAR)
+def test_columns(kind: str, columns: dict[str, Any], name: str) -> None:
+    write(pl.DataFrame(columns), name, kind)
     case = cuidx.open_case(name)
-    assert [(s.path, s.format) for s in case.accounting.sources] == [(name, "parquet")]
+    assert [(s.path, s.format) for s in case.accounting.sources] == [(name, COLUMNAR[kind][0])]
     wanted = ["container", "service", "ips", "first_seen", "requests"]
     assert rows_of(case.lifetimes().select(wanted)) == [
         dict(zip(wanted, values, strict=True))
@@ -398,17 +410,53 @@ def test_parquet(columns: dict[str, Any], name: str) -> None:
     assert rows_of(case.events.select("line")) == [{"line": 1}, {"line": 2}]
 
 
-def test_parquet_that_is_cut_off_has_no_usable_part() -> None:
-    pl.DataFrame({"cuid": ["aa"] * 1000}).write_parquet("a.parquet")
-    made("a.parquet", Path("a.parquet").read_bytes()[:-20])
-    said = ask("timeline", "a.parquet")
+@pytest.mark.parametrize("kind", COLUMNAR)
+def test_columns_that_are_cut_off_have_no_usable_part(kind: str) -> None:
+    write(pl.DataFrame({"cuid": [f"c{n}" for n in range(1000)]}), "a", kind)
+    made("a", Path("a").read_bytes()[:-1000])
+    said = ask("timeline", "a")
     assert (said.code, said.out) == (3, "")
-    assert said.err.startswith("cuidx: a.parquet: this Parquet file can't be read: ")
+    what = COLUMNAR[kind][1].split(" ", 1)[1]
+    assert said.err.startswith(f"cuidx: a: this {what} can't be read: ")
 
 
-def test_parquet_lines_are_numbered_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cuidx.load._PARQUET_ROWS", 7)
-    pl.DataFrame({"cuid": [f"c{n // 10}" for n in range(30)]}).write_parquet("a.parquet")
+@pytest.mark.parametrize("kind", COLUMNAR)
+def test_columns_on_standard_input_and_by_name(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = io.BytesIO()
+    write(pl.DataFrame({"cuid": ["aa"], "message": ["x"]}), data, kind)
+    stdin = SimpleNamespace(buffer=io.BytesIO(data.getvalue()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    case = cuidx.open_case("-", input_format=COLUMNAR[kind][0])
+    assert case.events.select("container", "message").collect().rows() == [("aa", "x")]
+    made("a", data.getvalue())
+    other = "parquet" if kind != "parquet" else "arrow"
+    with pytest.raises(cuidx.CuidxError, match=rf"this is {COLUMNAR[kind][1]}, not {other}"):
+        cuidx.open_case("a", input_format=other).events.collect()
+    made("b", b"time,message\n")
+    with pytest.raises(cuidx.CuidxError, match=r"it does not begin like one"):
+        cuidx.open_case("b", input_format=other).events.collect()
+
+
+def test_columns_by_field_and_pattern() -> None:
+    frame = pl.DataFrame(
+        {"when": WHEN, "said": ["from 10.0.0.9 box=b1", "x"], "where": ["n1", "n2"]}
+    )
+    frame.write_ipc("a.arrow")
+    case = cuidx.open_case(
+        "a.arrow", field={"time": "when", "message": "said", "node": "where"},
+        pattern=[r"box=(?<container_id>\w+)"],
+    )  # fmt: skip
+    assert rows_of(case.events.select("time", "message", "node", "container_id")) == [
+        {"time": "2026-11-02T09:00:00.123456789Z", "message": "from 10.0.0.9 box=b1", "node": "n1",
+         "container_id": "b1"},
+        {"time": "2026-11-02T09:00:01Z", "message": "x", "node": "n2", "container_id": None},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", COLUMNAR)
+def test_rows_are_numbered_through(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cuidx.sources.columnar._ROWS", 7)
+    write(pl.DataFrame({"cuid": [f"c{n // 10}" for n in range(30)]}), "a.parquet", kind)
     events = cuidx.open_case("a.parquet").events.select("line", "container").collect()
     assert events.rows() == [(n + 1, f"c{n // 10}") for n in range(30)]
 

@@ -1,6 +1,8 @@
 """Times in every spelling, with the standard library as oracle."""
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cuidx
 from cuidx import times
 from cuidx.errors import UsageError
 from cuidx.schema import TIME
@@ -282,3 +285,87 @@ def test_words_that_are_no_time_are_wrong_usage(words: str) -> None:
 def test_relative_times_need_an_event_with_a_time(words: str) -> None:
     with pytest.raises(UsageError, match="--now"):
         times.point(words, newest=None, tz="UTC")
+
+
+# -- times without a year ---------------------------------------------------------------------
+
+NOVEMBER_2 = 1_793_610_000 * 10**9  # 2026-11-02 09:00 UTC
+YEARLESS = {
+    "the same day": ("Nov  2 08:59:59", "2026-11-02T08:59:59Z"),
+    "one blank": ("Nov 2 08:59:59", "2026-11-02T08:59:59Z"),
+    "klog, microseconds": ("1102 08:00:01.250883", "2026-11-02T08:00:01.250883Z"),
+    "a day later: clocks differ": ("Nov  3 08:59:59", "2026-11-03T08:59:59Z"),
+    "more than a day later: last year's": ("Nov  3 09:00:01", "2025-11-03T09:00:01Z"),
+    "over New Year": ("Dec 31 23:59:59", "2025-12-31T23:59:59Z"),
+    "a leap day": ("Feb 29 12:00:00", "2024-02-29T12:00:00Z"),
+    "a leap second": ("Nov  2 08:59:60", "2026-11-02T09:00:00Z"),
+    "no such month": ("1399 00:00:00", None),
+    "no such day": ("Nov 31 00:00:00", None),
+}
+
+
+@pytest.mark.parametrize("name", YEARLESS)
+def test_a_year_that_is_missing_is_the_latest_before(name: str) -> None:
+    text, wanted = YEARLESS[name]
+    series = pl.Series([text])
+    assert times.parse(series)[0].to_list() == [None]
+    found, _ = times.parse(times.with_year(series, NOVEMBER_2, "UTC"))
+    assert found.to_frame("t").select(times.text(pl.col("t"))).item() == wanted
+
+
+@given(st.integers(0, 400 * 86_400))
+def test_every_moment_of_the_year_before_comes_back(seconds: int) -> None:
+    then = datetime.fromtimestamp(NOVEMBER_2 / 1e9 - seconds % (364 * 86_400), UTC)
+    text = pl.Series([then.strftime("%b %e %H:%M:%S")])
+    found, zoneless = times.parse(times.with_year(text, NOVEMBER_2, "UTC"))
+    assert (found.cast(pl.Int64)[0] // 10**9, zoneless) == (int(then.timestamp()), 1)
+
+
+def test_the_year_is_that_of_the_newest_dated_record_of_any_source(tmp_path: Path) -> None:
+    (tmp_path / "messages").write_text("Nov  2 08:59:59 n1 app[7]: hello\n")
+    (tmp_path / "a.jsonl").write_text('{"time":"2023-11-02T09:00:00Z","msg":"x","cuid":"A"}\n')
+    case = cuidx.open_case(tmp_path)
+    assert str(case.events.collect()["time"][1]) == "2023-11-02 08:59:59+00:00"
+    assert any("1 times have no year" in one and "2023-11-02" in one for one in case.warnings)
+
+
+def test_without_any_it_is_the_file_s_modification_time(tmp_path: Path) -> None:
+    path = tmp_path / "messages"
+    path.write_text("Nov  2 08:59:59 n1 app[7]: hello\nJan  1 00:00:01 n1 app[7]: again\n")
+    os.utime(path, (1_600_000_000, 1_600_000_000))  # September 2020
+    case = cuidx.open_case(path)
+    assert [str(t) for t in case.events.collect()["time"]] == [
+        "2019-11-02 08:59:59+00:00", "2020-01-01 00:00:01+00:00"
+    ]  # fmt: skip
+    assert any("modification time" in one for one in case.warnings)
+
+
+# -- clocks that go wrong ---------------------------------------------------------------------
+
+SKEWS = {
+    "a node": ("n1=+1.5s", "2026-11-02T09:00:01.500Z"),
+    "a node, by its kind": ("node=n1=-500ms", "2026-11-02T08:59:59.500Z"),
+    "a service": ("service=mail=+1m", "2026-11-02T09:01:00Z"),
+    "a source": ("source=a.jsonl=+1h", "2026-11-02T10:00:00Z"),
+    "another node": ("n2=+1.5s", "2026-11-02T09:00:00Z"),
+    "another service": ("service=pay=+1s", "2026-11-02T09:00:00Z"),
+}
+
+
+@pytest.mark.parametrize("name", SKEWS)
+def test_a_skew_moves_the_times_it_is_about(name: str, tmp_path: Path) -> None:
+    words, wanted = SKEWS[name]
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"time":"2026-11-02T09:00:00Z","msg":"x","cuid":"A","service":"mail","node":"n1"}\n'
+    )
+    case = cuidx.open_case(path, skew=[words])
+    assert case.events.select(times.text(pl.col("time"))).collect().item() == wanted
+    assert any("--skew" in one for one in case.warnings)
+
+
+@pytest.mark.parametrize("words", ["n1", "n1=1s", "=+1s", "n1=+1", "n1=+"])
+def test_a_skew_that_means_nothing_is_refused(words: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x\n")
+    with pytest.raises(cuidx.UsageError):
+        cuidx.open_case(tmp_path / "a", skew=[words])

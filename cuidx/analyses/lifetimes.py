@@ -60,12 +60,7 @@ def lifetimes(
         place=(pl.col("source") * PLACE + pl.col("first_line")).min(),
     )
     evidence = summary.evidence.filter(pl.col("container").is_not_null())
-    known = evidence.group_by("container").agg(
-        told_identity=pl.col("identity").min(),
-        started=pl.col("time").filter(pl.col("lifecycle") == "start").min(),
-        ended=pl.col("time").filter(pl.col("lifecycle") == "stop").max(),
-        restarted=pl.col("time").filter(pl.col("lifecycle") == "start").max(),
-    )
+    known = _bounds(evidence)
     rows = rows.join(known, on="container", how="full" if shown is None else "left", coalesce=True)
     requests = (
         counted.pairs.group_by("container")
@@ -104,14 +99,42 @@ def lifetimes(
         ),
     ).with_columns(
         end=pl.when(pl.col("ended").is_not_null()).then(pl.lit("stopped"))
+        # A snapshot showed it running, and nobody has come in its place since.
+        .when(pl.col("ran").is_not_null() & ~pl.col("replaced")).then(pl.lit("open"))
         .when("replaced").then(pl.lit("replaced"))
         .otherwise(pl.lit("unknown")).cast(LIFETIMES["end"])
     )  # fmt: skip
-    return (
-        rows.sort(pl.min_horizontal("first_seen", "started"), "place", "container", nulls_last=True)
-        if not rows["first_seen"].count() and not rows["started"].count()
-        else rows.sort(pl.min_horizontal("first_seen", "started"), "container", nulls_last=True)
-    ).select(list(LIFETIMES))
+    # With no time at all, by first line.
+    first = pl.min_horizontal("first_seen", "started", "told")
+    dated = rows.select(first.count()).item()
+    order = (first, "container") if dated else ("place", "container")
+    return rows.sort(*order, nulls_last=True).select(list(LIFETIMES))
+
+
+def _bounds(evidence: pl.DataFrame) -> pl.DataFrame:
+    """What evidence says of each container's beginning and end; `ran` is when it last still ran.
+
+    What is said of the container itself comes before what is said of its Pod.
+    """
+    own = pl.col("member")
+    start, stop = pl.col("lifecycle") == "start", pl.col("lifecycle") == "stop"
+    ran = pl.col("until").filter(pl.col("state") == "open").max()
+    ended = pl.max_horizontal(
+        pl.col("time").filter(stop).max(),
+        pl.coalesce(pl.col("ended").filter(own).max(), pl.col("ended").max()),
+    )
+    return evidence.group_by("container").agg(
+        told_identity=pl.col("identity").min(),
+        started=pl.coalesce(
+            pl.col("time").filter(start).min(),
+            pl.col("started").filter(own).min(),
+            pl.col("started").min(),
+        ),
+        ended=pl.when(ran.is_null() | (ran < ended)).then(ended),
+        ran=ran,
+        restarted=pl.col("time").filter(start).max(),
+        told=pl.min_horizontal(pl.col("time").min(), pl.col("at").min()),
+    )
 
 
 def _told(summary: Summary) -> pl.DataFrame:

@@ -72,7 +72,7 @@ class Live:
             by_row.setdefault(mention.pop("row"), []).append({**mention, "clock": answer})
         lists = []
         for record in records.select(
-            "event", "lifecycle", "identity", "container", "pod_uid", "pod_key", "ip",
+            "event", "lifecycle", "lease", "identity", "container", "pod_uid", "pod_key", "ip",
             at=pl.col("time").cast(pl.Int64), request=request_key(),
         ).iter_rows(named=True):  # fmt: skip
             self._learn(record)
@@ -86,7 +86,7 @@ class Live:
         ip, at = record["ip"], record["at"]
         if ip is None or record["container"] is None or record["identity"] == "ip":
             return
-        if record["lifecycle"] == "stop":
+        if record["lifecycle"] == "stop" or record["lease"] == "release":
             self._seen(ip, at, None)
             return
         name = self._name(record)

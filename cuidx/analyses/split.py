@@ -3,8 +3,8 @@
 Records say their source and line; the bytes are read a second time beside them, so memory grows
 with files to write and not with lines. A line goes where its records belong: to one container,
 to `_mixed` if they are of several, to `_untagged` if they are of none. Pieces of a record go with
-its first one, a duplicate goes where its twin went. What has no lines of its own (Parquet, or one
-document of many lines that holds many records) goes whole to a file of its own.
+its first one, a duplicate goes where its twin went. What has no lines of its own (Parquet, Arrow,
+or one document of many lines that holds many records) goes whole to a file of its own.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def split(
     FRAMES are all records in the order of sources and lines; `place` is the source, NAMES its
     path. RAW gives a source's bytes. FILES are the `targets`; whole documents are added to them.
 
-    whole     sources without lines (Parquet)
+    whole     sources without lines (Parquet, Arrow, whole documents)
     twins     sources that are the same file as another one, which comes before
     repeated  doc_index and doc_id of documents that come more than once
     keep      which events are wanted; the lines of all other records are then left out

@@ -6,19 +6,24 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from cuidx.analyses import lookups
 from cuidx.analyses.accounting import Accounting
 from cuidx.analyses.annotate import ANNOTATED, annotate
 from cuidx.analyses.lifetimes import lifetimes
+from cuidx.analyses.lookups import Lookup
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
 from cuidx.analyses.split import By
 from cuidx.analyses.steps import Steps
 from cuidx.analyses.trace import HOPS
+from cuidx.case.convert import CONVERTED, kept_records, kept_sources, with_mentions
+from cuidx.case.detect import detect
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
@@ -31,6 +36,7 @@ from cuidx.case.told import Told, warnings
 from cuidx.case.trace import trace_calls
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
+from cuidx.formats.kept import metadata
 from cuidx.load import Opened, Options, Records
 from cuidx.present.notebook import summary
 from cuidx.present.rows import json_rows
@@ -146,6 +152,44 @@ class Case:
         self._flow = Flow(stream, self._story, self._filters)
         yield from self._flow.annotated()
 
+    def converted(self) -> Iterator[pl.DataFrame]:
+        """The events with the addresses they mention, block by block: `convert.CONVERTED`."""
+        return with_mentions(self._filters)
+
+    def convert(self, output: str | os.PathLike[str], lookup: Lookup | None = None) -> None:
+        """Write all records to OUTPUT, a Parquet file that is read as a source like any other.
+
+        The columns of its events are for other tools. With filters, only the events that fit them
+        are written, and the evidence. With LOOKUP it is that table instead (see `lookup`).
+        """
+        from cuidx.present.frames import write_parquet
+
+        if lookup is not None:
+            write_parquet(iter([self.lookup(lookup)]), Path(output))
+            return
+        write_parquet(self.kept(), Path(output), self.kept_metadata)
+
+    def kept(self) -> Iterator[pl.DataFrame]:
+        """All records as a Parquet file of `convert` has them, block by block: `kept.KEPT`."""
+        return kept_records(self._story, self._filters)
+
+    def kept_metadata(self) -> dict[str, str]:
+        """What such a file says of the sources as a whole."""
+        return metadata(kept_sources(self._story))
+
+    def lookup(self, kind: Lookup) -> pl.DataFrame:
+        """Leases and lifetimes for other tools: `analyses.lookups`.
+
+        `lifetimes` (as in `lifetimes()`), `splunk` (who has an address from a time on) or
+        `timesketch` (the events).
+        """
+        if kind == "splunk":
+            return lookups.splunk(self._story.book[1])
+        if kind == "timesketch":
+            return pl.concat([lookups.timesketch(CONVERTED.to_frame()), *map(
+                lookups.timesketch, self.converted())])  # fmt: skip
+        return self.lifetimes()
+
     # -- the questions ---------------------------------------------------------------------
 
     def lifetimes(self) -> pl.DataFrame:
@@ -224,6 +268,10 @@ class Case:
     def findings(self) -> pl.DataFrame:
         """What is odd in the evidence, with its lines: `analyses.findings.FINDINGS`."""
         return findings(self._story, self._filters)
+
+    def detect(self) -> pl.DataFrame:
+        """What each source was found to be, and why: `analyses.detect.FILES`."""
+        return detect(self._story)
 
     def split(
         self, output: str | os.PathLike[str], *, by: By = "container", force: bool = False

@@ -86,7 +86,7 @@ class Filters:
         _ = self._story.book  # the names of lines that know only an IP are settled there
         for frame in self._story.enriched(want):
             place = int(frame["place"][0])
-            if paths[place] in self._story.lease_sources:
+            if self._story.is_for_leases(place):
                 continue
             rows = as_events(frame.filter(pl.col("kind") == "event"), paths[place]).collect()
             yield place, rows if keep is None else rows.filter(keep)

@@ -13,7 +13,7 @@ from cuidx.case.story import Story
 def findings(story: Story, filters: Filters) -> pl.DataFrame:
     """The answer of `Case.findings`."""
     summary, found = story.book
-    groups = story.ladder.join(story.raw_summary.groups)
+    groups = story.ladder.fill(story.named.groups)
     watches = []
     if story.clock == "time":  # the order of lines says nothing of "at once"
         watches = [*odd.two_ips(groups), *odd.two_holders(found)]
@@ -22,7 +22,7 @@ def findings(story: Story, filters: Filters) -> pl.DataFrame:
     want = filters.want
     if want == WHO_AND_WHEN:
         want -= {"request_id", "trace_id"}
-    for frame in story.enriched(want | {"message", "host_ip", *odd.WANT}):
+    for frame in story.shown(want | {"message", "host_ip", *odd.WANT}):
         fits = frame["kind"] == "event" if keep is None else filters.fits(frame, keep)
         seen.see(frame, frame.filter(fits))
     paths = story.paths

@@ -35,7 +35,7 @@ class Flow:
         self._filters = filters.on(self._before)
         before = self._before
         self._live = Live(before.timetable, before.ladder.standing(*before.book))
-        self._following = Following(stream, options)
+        self._following = Following(stream, options, before.newest)
 
     def annotated(self) -> Iterator[pl.DataFrame]:
         """The events that the filters leave, as ANNOTATED, as they come."""
@@ -72,6 +72,16 @@ class Flow:
     def zoneless(self) -> int:
         """How many times have no zone, until now."""
         return self._following.zoneless
+
+    @property
+    def yearless(self) -> int:
+        """How many times have no year, until now."""
+        return self._following.yearless
+
+    @property
+    def newest(self) -> int | None:
+        """What the times without a year are before, in ns."""
+        return self._following.newest
 
     @property
     def accounting(self) -> Accounting:

@@ -11,6 +11,7 @@ import polars as pl
 
 from cuidx.case.case import Case, Where, pairs
 from cuidx.case.config import config_beside, read_config, short
+from cuidx.enrich.records import Skew
 from cuidx.load import Options, Records
 from cuidx.present.notebook import Meter, in_notebook
 from cuidx.sources.paths import expand
@@ -27,6 +28,7 @@ def open_case(
     config: str | os.PathLike[str] | None = None,
     input_format: str | None = None,
     tz: str | None = None,
+    skew: Sequence[str] = (),
     now: str | None = None,
     exact: bool = False,
     progress: Callable[[str, int], None] | None = None,
@@ -54,6 +56,7 @@ def open_case(
         fields=tuple(reversed(fields)),  # of two for one role the one said last comes first
         patterns=tuple(patterns),
         tz=tz or said.get("tz") or "UTC",
+        skews=tuple(Skew.of(words) for words in skew),
         exact=exact,
     )
     records = Records(found, options)

@@ -15,7 +15,10 @@ from cuidx.case.filters import Filters
 from cuidx.case.story import Story
 from cuidx.case.told import warnings
 from cuidx.errors import SourceError, UsageError
+from cuidx.formats import BY_NAME
+from cuidx.formats.base import whole_document
 from cuidx.present import Form, Result, emit, folder
+from cuidx.sources.columnar import NAMES
 from cuidx.sources.paths import STDIN
 
 
@@ -28,6 +31,11 @@ def write_files(
     sources = story.records.sources
     if story.records.frame is not None:
         raise UsageError("a frame has no lines to split", do="open_case(…) reads files")
+    if held := next((one.given for one in story.opened if one.kept), None):
+        raise UsageError(
+            "the records of convert are here, and not the lines they were read from",
+            where=held, do="name the original files",
+        )  # fmt: skip
     out, names = Path(output), [source.path for source in sources]
     folder.check(out, force=force, sources=[name for name in names if name != STDIN])
     summary, found = story.book
@@ -46,9 +54,9 @@ def write_files(
         made.expect(["_untagged.log", "_mixed.log"])
         made.expect(folder.safe_names([target.key for target in files[2:]]))
         split(
-            story.enriched(filters.want), raw, files, Keys(found, by, story.clock), made,
+            story.shown(filters.want), raw, files, Keys(found, by, story.clock), made,
             names=names,
-            whole=frozenset(at for at, one in enumerate(story.opened) if one.format == "parquet"),
+            whole=frozenset(at for at, one in enumerate(story.opened) if _has_no_lines(one.format)),
             twins={
                 at: names.index(source.twin_of)
                 for at, source in enumerate(sources)
@@ -72,6 +80,11 @@ def write_files(
             Form.json, output=made.path / folder.INDEX,
         )  # fmt: skip
     return table
+
+
+def _has_no_lines(name: str | None) -> bool:
+    """Whether a source of this format is columns, or one document over many lines."""
+    return name in NAMES or (name in BY_NAME and BY_NAME[name].cut is whole_document)
 
 
 def _rows(

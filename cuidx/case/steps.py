@@ -69,7 +69,7 @@ def _searched(
     events, found, alerts = [EVENTS.to_frame()], [FOUND.to_frame()], [_ALERTS.to_frame()]
     seen: dict[str, str] = {}
     count = 0
-    for frame in story.enriched(want):
+    for frame in story.shown(want):
         source = int(frame["place"][0])
         for place in wanted:
             kinds = place.of(source, frame)["kind"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import cast
 
 import polars as pl
 
@@ -15,13 +16,14 @@ from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
 from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import normalise
-from cuidx.enrich.ladder import Holders, Ladder
+from cuidx.enrich.ladder import Holders, Ladder, given
 from cuidx.enrich.leases import (
     PLACE,
     Address,
     Clock,
     addresses,
     clock_of,
+    pods_by_address,
     recounted,
     runs_of,
     spans,
@@ -60,11 +62,23 @@ class Story:
     @cached_property
     def raw_summary(self) -> Summary:
         """The summary of all lines by what each says itself."""
+        found = self._read()
+        if self.records.yearless and not self.records.by_file:
+            # Which year it was is known when the newest dated record is; then they are read again.
+            dated = pl.concat([found.groups["last"], found.evidence["until"]])
+            self.records.newest = cast("int | None", dated.cast(pl.Int64).max())
+            self.records.by_file = True
+            self._requests = None if self._requests is None else Requests()
+            found = self._read(again=True)
+        return found
+
+    def _read(self, *, again: bool = False) -> Summary:
         pairs: list[pl.DataFrame] = []
 
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
             for part in self.records.parts(WHO_AND_WHEN, request_pairs):
-                self.pass_rejects(self.records.opened[part.source].path, part.frame)
+                if not again:
+                    self.pass_rejects(self.records.opened[part.source].path, part.frame)
                 if self._requests is not None:
                     self._requests.add(part.frame, part.source)
                 if part.beside is not None:
@@ -83,39 +97,80 @@ class Story:
     @cached_property
     def ladder(self) -> Ladder:
         """What evidence joins."""
-        return Ladder.of(self.raw_summary)
+        return Ladder(self.raw_summary)
+
+    @cached_property
+    def named(self) -> Summary:
+        """The summary with the names that evidence gives; a second look only where time decides."""
+        raw, ladder = self.raw_summary, self.ladder
+        moving = pl.Series(sorted(ladder.moving), dtype=pl.String).implode()
+        by_time = pl.col("container").is_in(moving) & (pl.col("kind") == "event")
+        groups = ladder.rename(raw.groups.filter(~by_time.fill_null(False)).with_columns(
+            said="container"))  # fmt: skip
+        better = groups.filter(pl.col("said") != pl.col("container")).select("said", "container")
+        pairs, groups = raw.pairs, groups.drop("said")
+        if better.height:
+            name = pl.col("container").cast(pl.String).replace(dict(better.iter_rows()))
+            pairs = pairs.with_columns(name.cast(pairs.schema["container"]))
+        if ladder.moving:
+            pairs = pairs.filter(~pl.col("container").cast(pl.String).is_in(moving))
+            found = [pairs]
+            for part in self.records.parts(WHO_AND_WHEN):
+                rows = _with_ids(normalise(part.frame).filter(by_time))
+                if rows.height:
+                    rows = ladder.rename(rows).with_columns(source=pl.lit(part.source, pl.Int64))
+                    found.append(pairs_of(rows))
+                    ones = detached(groups_of_one(rows).select(groups.columns))
+                    groups = pl.concat([groups, ones])
+            pairs = pl.concat(found).unique()
+        return Summary.merge([Summary(groups, pairs, given(ladder.evidence, groups))])
 
     @cached_property
     def ties(self) -> Ties:
         """Which holder of an address took part in which request."""
-        requests = self._requests = Requests()
+        self._requests = requests = Requests()
         if "raw_summary" in self.__dict__:  # read before anyone asked for requests
             for part in self.records.parts(WHO_AND_WHEN):
                 requests.add(part.frame, part.source)
         _ = self.book
-        self._requests = None
-        return requests.ties(self.timetable, self.ladder.names)
+        requests, self._requests = self._requests or requests, None
+        return requests.ties(self.timetable, list(self.ladder.names()))
 
     # -- addresses -------------------------------------------------------------------------
 
     @cached_property
     def book(self) -> tuple[Summary, list[Address]]:
         """All lines' summary and all leases; a second look at the lines only where it is needed."""
-        summary = self.ladder.summary(self.raw_summary)
+        summary = self._told()
         clock = clock_of(summary)
-        open_ = sorted({*unsettled(summary), *self.ladder.moves()})
+        open_ = sorted({*unsettled(summary), *self.ladder.moves(summary.groups)})
         runs = None
         if open_:
             points = self._points(open_, clock)
-            told = summary.evidence.filter(
-                pl.col("container").is_in(open_) & pl.col("ip").is_not_null()
-                & pl.col("time").is_not_null()
-            ).select("container", "ip", at=pl.col("time").cast(pl.Int64),
-                     lines=pl.lit(0, pl.Int64))  # fmt: skip
+            ends = [
+                summary.evidence.filter(
+                    pl.col("container").is_in(open_) & pl.col("ip").is_not_null()
+                    & pl.col(end).is_not_null()
+                ).select("container", "ip", at=pl.col(end).cast(pl.Int64),
+                         lines=pl.lit(0, pl.Int64))
+                for end in ("at", "until")
+            ]  # fmt: skip
+            told = pl.concat(ends)
             runs = runs_of(pl.concat([points, told]) if clock == "time" else points, summary)
         found = addresses(spans(summary, runs), clock)
         placed = self._place_ip_lines(summary, found)
         return placed, found if placed is summary else recounted(found, placed)
+
+    def _told(self) -> Summary:
+        """The summary with the addresses that evidence tells, and the Pods that addresses tell."""
+        ladder, named = self.ladder, self.named
+        summary = replace(named, groups=ladder.fill(named.groups).drop("ip_from"))
+        pods = pods_by_address(spans(summary)) if clock_of(summary) == "time" else {}
+        if not pods:
+            return summary
+        key = pl.col("container").replace_strict(pods, default=None, return_dtype=pl.String)
+        groups = summary.groups.with_columns(pod_key=pl.coalesce("pod_key", key))
+        return replace(summary, groups=groups, evidence=given(ladder.evidence, groups))
 
     @cached_property
     def timetable(self) -> Timetable:
@@ -171,12 +226,25 @@ class Story:
 
         Lines that know only an IP have their container's name once `book` has been asked for.
         """
-        ladder = self.ladder  # it may have to read the records first
+        _ = self.ladder  # it may have to read the records first
         for part in self.records.parts(want):
-            if part.frame.is_empty():
-                continue
-            frame = settled(part.frame, ladder).with_columns(place=pl.lit(part.source, pl.Int64))
-            yield frame if self._holders is None else _name_ip_lines(frame, self._holders)
+            if part.frame.height:
+                yield self.enrich(part.frame, part.source)
+
+    def shown(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
+        """`enriched`, without the sources that are read for their leases alone."""
+        for frame in self.enriched(want):
+            if not self.is_for_leases(int(frame["place"][0])):
+                yield frame
+
+    def enrich(self, frame: pl.DataFrame, source: int) -> pl.DataFrame:
+        """Parsed records of one source with all that is settled; `place` is that source."""
+        found = settled(frame, self.ladder).with_columns(place=pl.lit(source, pl.Int64))
+        return found if self._holders is None else _name_ip_lines(found, self._holders)
+
+    def is_for_leases(self, source: int) -> bool:
+        """Whether a source was read for its leases alone."""
+        return self.opened[source].given in self.lease_sources
 
     # -- what is known of the sources ------------------------------------------------------
 
@@ -204,6 +272,17 @@ class Story:
         return self.records.zoneless
 
     @property
+    def yearless(self) -> int:
+        """How many times have no year."""
+        _ = self.book
+        return self.records.yearless
+
+    @property
+    def newest(self) -> int | None:
+        """What the times without a year are before, in ns; None: the files' modification times."""
+        return self.records.newest
+
+    @property
     def nameless(self) -> bool:
         """Whether there are events, and none names a container or an address."""
         groups = self.book[0].groups
@@ -216,7 +295,7 @@ class Story:
         shown = [
             (at, one.path, one.format)
             for at, one in enumerate(self.opened)
-            if one.left_out is None and one.path not in self.lease_sources
+            if one.left_out is None and not self.is_for_leases(at)
         ]
         if self.lease_sources:
             places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)
@@ -257,10 +336,13 @@ class Story:
 
 def settled(frame: pl.DataFrame, ladder: Ladder) -> pl.DataFrame:
     """Parsed records with identity, names and addresses as LADDER knows them."""
-    frame = ladder.join(normalise(frame))
+    return _with_ids(ladder.join(normalise(frame)))
+
+
+def _with_ids(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.lit(None, pl.String).alias(name)
-        for name in ("request_id", "trace_id", "lifecycle")
+        for name in ("request_id", "trace_id", "lifecycle", "lease")
         if name not in frame.columns
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cuidx import times
 from cuidx.analyses.accounting import Accounting
 from cuidx.errors import SourceError
 from cuidx.load import Opened, Records
@@ -45,6 +46,14 @@ class Told(Protocol):
         """How many times have no zone."""
 
     @property
+    def yearless(self) -> int:
+        """How many times have no year."""
+
+    @property
+    def newest(self) -> int | None:
+        """What the times without a year are before, in ns; None: the files' modification times."""
+
+    @property
     def nameless(self) -> bool:
         """Whether there are events, and none names a container or an address."""
 
@@ -56,6 +65,7 @@ def warnings(told: Told) -> list[str]:
     found += [
         f"{one.path}: left out: {one.left_out}" for one in told.opened if one.left_out is not None
     ]
+    found += [f"{one.path}: {note}" for one in told.opened for note in one.notes]
     if nameless:
         found.append(
             "no line names a container or an address; --pattern or --field can say where one is"
@@ -65,4 +75,19 @@ def warnings(told: Told) -> list[str]:
             f"{zoneless:,} times have no zone and were taken for "
             f"{told.records.options.tz} (--tz ZONE says otherwise)"
         )
+    found += [str(skew) for skew in told.records.options.skews]
+    if told.yearless:
+        found.append(_years(told.yearless, told.newest))
     return sorted(found)
+
+
+def _years(count: int, newest: int | None) -> str:
+    if newest is None:
+        return (
+            f"{count:,} times have no year, and no record has one: they were taken for the latest "
+            "before their file's modification time (of standard input they are left out)"
+        )
+    return (
+        f"{count:,} times have no year: they were taken for the latest before "
+        f"{(times.one_text(newest) or '')[:10]}, the newest dated record"
+    )

@@ -33,7 +33,7 @@ def trace_calls(
         wanted = pairs["request"].unique()
     paths, timetable, keep = story.paths, story.timetable, filters.keep
     events, found, count = [EVENTS.to_frame()], [], 0
-    for frame in story.enriched(frozenset(ROLES)):
+    for frame in story.shown(frozenset(ROLES)):
         rows = frame.filter((pl.col("kind") == "event") & request_key().is_in(wanted.implode()))
         if rows.is_empty():
             continue

@@ -39,8 +39,9 @@ def reuse_chart(table: pl.DataFrame, most: int = 40, *, ink: str = "#333") -> al
         for piece in _pieces(text(ip), holders, names, legend, _WIDTH / longest)
     ]
     order = [text(ip) for ip, _ in rows]
+    ruler = alt.Axis(format=",d", tickMinStep=1)
     base = alt.Chart(alt.NamedData("pieces")).encode(
-        x=alt.X("from:Q", title="lines that have the address", axis=alt.Axis(format=",d", tickMinStep=1)),
+        x=alt.X("from:Q", title="lines that have the address", axis=ruler),
         y=alt.Y("ip:N", sort=order, scale=alt.Scale(domain=order), title=None,
                 axis=alt.Axis(grid=False, ticks=False, domain=False)),
     )  # fmt: skip

@@ -49,8 +49,9 @@ def steps_chart(
         labels = [mean, *labels]
     known = [row for row in rows if row["lines"] is not None]
     order = [word for word in words.values() if any(row["search"] == word for row in known)]
+    ruler = alt.Axis(format=",d", tickMinStep=1)
     base = alt.Chart(alt.NamedData("lines")).encode(
-        x=alt.X("lines:Q", title="lines to read after one alert", axis=alt.Axis(format=",d", tickMinStep=1)),
+        x=alt.X("lines:Q", title="lines to read after one alert", axis=ruler),
         y=alt.Y("alert:N", sort=labels, scale=alt.Scale(domain=labels, paddingInner=0.28),
                 title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
         yOffset=alt.YOffset("search:N", sort=order, scale=alt.Scale(domain=order)),

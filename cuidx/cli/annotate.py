@@ -16,6 +16,7 @@ def annotate(
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     since: o.Since = None,
     until: o.Until = None,
     where: o.Where = None,
@@ -34,4 +35,6 @@ def annotate(
     Standard input is answered as it comes: kubectl logs -f POD | cuidx annotate - --leases p.json
     """
     session = Session(**{k: v for k, v in locals().items() if k != "session"})
-    return session.pour("annotate", "events", lambda case: case.annotated())
+    from cuidx.analyses.annotate import ANNOTATED
+
+    return session.pour("annotate", "events", lambda case: case.annotated(), list(ANNOTATED))

@@ -82,6 +82,8 @@ def run(arguments: list[str] | None = None) -> int:
     # importing registers the commands
     from cuidx.cli import (
         annotate,
+        convert,
+        detect,
         findings,
         formats,
         manifest,
@@ -97,6 +99,8 @@ def run(arguments: list[str] | None = None) -> int:
 
     del (
         annotate,
+        convert,
+        detect,
         findings,
         formats,
         manifest,

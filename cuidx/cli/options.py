@@ -11,14 +11,14 @@ import typer
 from cuidx.errors import UsageError
 from cuidx.present.form import Form
 
-_READ, _PICK, _SHOW = "Reading", "Choosing", "Output"
+_READ, _PICK, SHOW_PANEL = "Reading", "Choosing", "Output"
 
 Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE",
         help="Files, folders, quoted globs, or - for standard input; .gz .zst .bz2 .xz .parquet "
-        "are read as they are.",
+        ".arrow are read as they are.",
         show_default=False,
     ),
 ]
@@ -48,6 +48,12 @@ Zone = Annotated[
     str | None,
     typer.Option("--tz", metavar="ZONE", rich_help_panel=_READ,
                  help="Zone of times that carry none (default UTC, and said so)."),
+]  # fmt: skip
+Skew = Annotated[
+    list[str] | None,
+    typer.Option("--skew", metavar="NODE=LENGTH", rich_help_panel=_READ,
+                 help="Move the times of a node's records: node-2=+1.2s; also service=NAME=…, "
+                 "source=PATH=…. Repeatable."),
 ]  # fmt: skip
 Leases = Annotated[
     list[str] | None,
@@ -106,34 +112,36 @@ Window = Annotated[
 ]  # fmt: skip
 FormOption = Annotated[
     Form | None,
-    typer.Option("--format", "-f", rich_help_panel=_SHOW, show_default=False,
+    typer.Option("--format", "-f", rich_help_panel=SHOW_PANEL, show_default=False,
                  help="How the result is written (default: table, or what -o's name says)."),
 ]  # fmt: skip
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="PATH", rich_help_panel=_SHOW,
+    typer.Option("--output", "-o", metavar="PATH", rich_help_panel=SHOW_PANEL,
                  help="Write there, whole or not at all."),
 ]  # fmt: skip
 Rejects = Annotated[
     Path | None,
-    typer.Option("--rejects", metavar="PATH", rich_help_panel=_SHOW,
+    typer.Option("--rejects", metavar="PATH", rich_help_panel=SHOW_PANEL,
                  help="Write every unreadable record there, as JSON lines."),
 ]  # fmt: skip
 Strict = Annotated[
-    bool, typer.Option("--strict", rich_help_panel=_SHOW, help="Exit 4 if a record was unreadable.")
+    bool,
+    typer.Option("--strict", rich_help_panel=SHOW_PANEL, help="Exit 4 if a record was unreadable."),
 ]
 Exact = Annotated[
     bool,
     typer.Option("--exact", rich_help_panel=_READ, help="Read every line the slow, plain way."),
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", rich_help_panel=_SHOW, help="Say what was done how.")
+    bool, typer.Option("--verbose", rich_help_panel=SHOW_PANEL, help="Say what was done how.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", rich_help_panel=_SHOW, help="Errors only on stderr.")
+    bool, typer.Option("--quiet", "-q", rich_help_panel=SHOW_PANEL, help="Errors only on stderr.")
 ]
 NoColor = Annotated[
-    bool, typer.Option("--no-color", rich_help_panel=_SHOW, help="No colours (NO_COLOR does too).")
+    bool,
+    typer.Option("--no-color", rich_help_panel=SHOW_PANEL, help="No colours (NO_COLOR does too)."),
 ]
 
 

@@ -21,6 +21,7 @@ def report(
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     leases: o.Leases = None,
     since: o.Since = None,
     until: o.Until = None,

@@ -59,6 +59,7 @@ class Session:
     quiet: bool = False
     no_color: bool = False
     leases: list[str] | None = None
+    skew: list[str] | None = None
 
     def answer(
         self,
@@ -106,10 +107,17 @@ class Session:
         return code
 
     def pour(
-        self, command: str, rows: str, question: Callable[[Case], Iterator[pl.DataFrame]]
+        self,
+        command: str,
+        rows: str,
+        question: Callable[[Case], Iterator[pl.DataFrame]],
+        columns: Sequence[str],
+        kept: Callable[[Case], dict[str, str]] | None = None,
     ) -> int:
-        """Ask QUESTION, write its frames as ROWS while they come, and give the exit code."""
-        from cuidx.analyses.annotate import ANNOTATED
+        """Ask QUESTION, write its frames as ROWS while they come, and give the exit code.
+
+        COLUMNS are those of the frames. KEPT, if any, says what goes into a Parquet's metadata.
+        """
         from cuidx.present import annotated
         from cuidx.present.frames import emit_frames
         from cuidx.present.rows import json_rows
@@ -118,7 +126,7 @@ class Session:
         count = 0
         with ExitStack() as stack:
             case = self._case(stack, passes=2)
-            result = Result(command, rows, [], {}, [], extra={}, columns=list(ANNOTATED))
+            result = Result(command, rows, [], {}, [], extra={}, columns=list(columns))
 
             def frames() -> Iterator[pl.DataFrame]:
                 nonlocal count
@@ -138,6 +146,7 @@ class Session:
                 ),
                 output=self.output,
                 color=False if self.no_color else None,
+                metadata=None if kept is None else lambda: kept(case),
             )
         sys.stdout.flush()
         self._say(case, result)
@@ -189,6 +198,7 @@ class Session:
             config=self.config,
             input_format=self.input_format,
             tz=self.tz,
+            skew=self.skew or [],
             now=self.now,
             exact=self.exact,
             progress=lambda path, count: meter.advance(count, path),
@@ -249,7 +259,7 @@ def _size(sources: Sequence[str]) -> int | None:
             size = path.stat().st_size if path.is_file() else None
         except (OSError, ValueError):
             return None  # said when it is opened
-        if size is None or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet"):
+        if size is None or path.suffix in (".gz", ".zst", ".bz2", ".xz", ".parquet", ".arrow"):
             return None
         total += size
     return total

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: cuidx steps fixtures/paper/figure5.jsonl --alert figure5.jsonl:10")
 def steps(
     sources: o.Sources,
+    leases: o.Leases = None,
     alert: o.Alert = None,
     alert_level: o.AlertLevel = None,
     search: o.SearchBy = o.Search.own,
@@ -24,6 +25,7 @@ def steps(
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     since: o.Since = None,
     until: o.Until = None,
     where: o.Where = None,

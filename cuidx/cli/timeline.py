@@ -10,11 +10,13 @@ from cuidx.cli.session import Session
 @app.command(epilog="Example: cuidx timeline fixtures/dev/export.jsonl")
 def timeline(
     sources: o.Sources,
+    leases: o.Leases = None,
     input_format: o.InputFormat = None,
     field: o.Field = None,
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     since: o.Since = None,
     until: o.Until = None,
     where: o.Where = None,

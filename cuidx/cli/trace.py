@@ -18,6 +18,7 @@ if TYPE_CHECKING:
              "--request 66c7a329-6cb1-449a-8a09-5cd25c666b0b")  # fmt: skip
 def trace(
     sources: o.Sources,
+    leases: o.Leases = None,
     request: Annotated[
         str | None,
         typer.Option("--request", metavar="ID", help="A request or trace id, in any case."),
@@ -35,6 +36,7 @@ def trace(
     pattern: o.Pattern = None,
     config: o.Config = None,
     tz: o.Zone = None,
+    skew: o.Skew = None,
     since: o.Since = None,
     until: o.Until = None,
     where: o.Where = None,

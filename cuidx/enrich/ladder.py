@@ -1,117 +1,276 @@
-"""Where evidence joins rungs of the identity ladder, and what it says of addresses.
+"""Lines and evidence with the names and addresses that evidence gives them.
 
 A tagger's start record carries its CUID and its Pod's uid: then a line that knows only that uid
-names the same container, not another one. Only evidence joins; that two identities stand on one
-line is no proof (a collector's metadata can be the previous Pod's for a moment).
+names the same container, not another one (`rungs` says what joins). Which address it had, where the
+line does not say so itself, comes from evidence too.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Final
 
 import polars as pl
 
+from cuidx.enrich.evidence import EVIDENCE
 from cuidx.enrich.holding import held
 from cuidx.enrich.leases import Address, Lease
+from cuidx.enrich.rungs import Name, Rungs, Who
 from cuidx.enrich.summary import Summary
 from cuidx.schema import IDENTITY
 
+_NAMED: Final = pl.Schema(
+    {"container": pl.String(), "to": pl.String(), "called": pl.String(), "key": pl.String()}
+)
+_EVER: Final = -(1 << 63)
+Told = dict[str, list[tuple[int, str]]]
+"""Container or Pod → [(from when on, ns; own IP)]."""
 
-@dataclass(frozen=True)
+
 class Ladder:
-    """`names`: container → the CUID it is known to be; `told`: container → [(ns, own IP)]."""
+    """What the evidence in SUMMARY joins, and the addresses that it tells."""
 
-    names: dict[str, str] = field(default_factory=dict)
-    told: dict[str, list[tuple[int | None, str]]] = field(default_factory=dict)
+    def __init__(self, summary: Summary) -> None:
+        self._rungs = Rungs(summary.evidence)
+        self._always: dict[str, Name | None] = {}  # container: its better name
+        self._steps: dict[str, list[tuple[int, Name | None]]] = {}  # … that depends on the time
+        # Pods by (namespace, name), for lines that name their container better than by that.
+        self._pods: dict[tuple[str | None, str], list[tuple[int, str | None]]] = {}
+        self.evidence = self._settled(summary.evidence)
+        self._told, self._told_of_pods = _addresses(self.evidence)
+        self.evidence = _with_addresses(self.evidence, self._told_of_pods)
+        self._learn(summary.groups)
+        self.moving = frozenset(self._undecided(summary.groups))
 
-    @classmethod
-    def of(cls, summary: Summary) -> Ladder:
-        """What the evidence in SUMMARY joins."""
-        evidence = summary.evidence.filter(pl.col("cuid").is_not_null())
-        by_pod: dict[tuple[str, str | None, int | None], set[str]] = {}
-        for row in evidence.filter(pl.col("pod_uid").is_not_null()).iter_rows(named=True):
-            key = (row["pod_uid"], row["container_name"], row["restart"])
-            by_pod.setdefault(key, set()).add(row["cuid"])
-        names = {}
-        if by_pod:
-            lines = summary.groups.filter(
-                pl.col("cuid").is_null() & pl.col("pod_uid").is_not_null()
-            ).select("container", "pod_uid", "container_name", "restart")
-            for container, uid, name, restart in lines.unique().iter_rows():
-                # Node mode has a CUID for each container; a sidecar has one for its Pod.
-                for key in ((uid, name, restart), (uid, name, None), (uid, None, None)):
-                    cuids = by_pod.get(key, set())
-                    if len(cuids) == 1:
-                        names[container] = next(iter(cuids))
-                        break
-        told: dict[str, list[tuple[int | None, str]]] = {}
-        rows = evidence.filter(pl.col("ip").is_not_null()).select(
-            "container", pl.col("time").cast(pl.Int64), "ip"
+    # -- names -----------------------------------------------------------------------------
+
+    def _learn(self, frame: pl.DataFrame) -> None:
+        """Find the names of FRAME's containers that were not met yet."""
+        if not self._rungs.known:
+            return
+        rows = frame.filter(
+            pl.col("cuid").is_null() & pl.col("container").is_not_null()
+            & ~pl.col("identity").is_in(["ip", "none"])
+        ).select("container", *Who._fields).unique(maintain_order=True)  # fmt: skip
+        for container, *said in rows.iter_rows():
+            if container in self._always or container in self._steps:
+                continue
+            who = Who(*said)
+            if who.container_id or who.pod_uid or who.sandbox_id:
+                self._always[container] = self._rungs.name(who)
+            elif (turns := self._rungs.turns(who)) is None:
+                self._always[container] = None
+            elif turns[1]:
+                self._steps[container] = turns[1]
+            else:
+                self._always[container] = turns[0]
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """(name that lines give, better name) of each container that has one, at some time."""
+        for container, name in self._always.items():
+            if name is not None and name.container != container:
+                yield container, name.container
+        for container, steps in self._steps.items():
+            for found in sorted({name.container for _, name in steps if name is not None}):
+                yield container, found
+
+    def _undecided(self, groups: pl.DataFrame) -> Iterator[str]:
+        """Containers whose name changes within a group of their lines: lines have to be looked at.
+
+        Those whose groups all have one name are settled here.
+        """
+        if not self._steps:
+            return
+        rows = groups.filter(pl.col("container").is_in(list(self._steps))).select(
+            "container", pl.col("first", "last").cast(pl.Int64)
         )
-        pods = _pod_objects(summary.evidence).filter(pl.col("ip").is_not_null())
-        if pods.height:
-            # A Pod keeps its address: what its object says holds for all its containers.
-            members = _members(summary.groups).select("pod_uid", "container").unique()
-            known = pods.select("pod_uid", pl.col("time").cast(pl.Int64), "ip")
-            rows = pl.concat([rows, known.join(members, on="pod_uid").select(rows.columns)])
-        for container, at, ip in rows.sort("time", "ip", nulls_last=False).iter_rows():
-            known_ips = told.setdefault(names.get(container, container), [])
-            if not known_ips or known_ips[-1][1] != ip:
-                known_ips.append((at, ip))
-        return cls(names, told)
+        found: dict[str, set[Name | None]] = {}
+        open_: set[str] = set()
+        for container, first, last in rows.iter_rows():
+            steps = self._steps[container]
+            places = [
+                0 if at is None else bisect_right(steps, at, key=lambda step: step[0])
+                for at in (first, last)
+            ]
+            if places[0] != places[1]:
+                open_.add(container)
+            names = found.setdefault(container, set())
+            names.add(steps[places[0] - 1][1] if places[0] else None)
+        for container, several in found.items():
+            if container in open_ or len(several) > 1:
+                yield container
 
-    def moves(self) -> list[str]:
-        """Containers that evidence gives more than one address: theirs depend on the time."""
-        return sorted(name for name, known in self.told.items() if len(known) > 1)
+    def rename(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME (normalised: lines, or groups of lines) with better names where there are any."""
+        self._learn(frame)
+        frame = self._with_pods(frame)
+        better = [(old, *_row(new)) for old, new in self._always.items() if new is not None]
+        if better:
+            frame = _called(frame, pl.DataFrame(better, schema=_NAMED, orient="row"), ["container"])
+        if not self._steps:
+            return frame
+        rows = frame["container"].is_in(list(self._steps)).fill_null(False).arg_true()
+        if rows.is_empty():
+            return frame
+        # Groups that are looked at here have one name from their first line to their last.
+        at = "time" if "time" in frame.columns else "first"
+        steps = pl.DataFrame(
+            [(old, when, *_row(new)) for old, steps in self._steps.items() for when, new in steps],
+            schema={"container": pl.String, "at": pl.Int64, "to": pl.String, "called": pl.String,
+                    "key": pl.String}, orient="row",
+        ).sort("at")  # fmt: skip
+        asked = frame[rows].select("container", pl.col(at).cast(pl.Int64).alias("at"), place=rows)
+        found = (
+            asked.drop_nulls("at").sort("at")
+            .join_asof(steps, on="at", by="container", check_sortedness=False)
+            .drop_nulls("to").select("place", "to", "called", "key")
+        )  # fmt: skip
+        numbered = frame.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+        found = found.with_columns(pl.col("place").cast(pl.Int64))
+        return _called(numbered, found, ["place"]).drop("place")
+
+    def _with_pods(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME with the uid of the Pod as `pod_key` where a line has a CUID and the Pod's name."""
+        by_name = (
+            pl.col("pod_uid").is_null() & pl.col("pod").is_not_null()
+            & pl.col("identity").is_in(["cuid", "container_id"])
+        )  # fmt: skip
+        if not self._rungs.known or frame.filter(by_name).is_empty():
+            return frame
+        for key in frame.filter(by_name).select("namespace", "pod").unique().iter_rows():
+            if key not in self._pods:
+                self._pods[key] = self._keys_of(*key)
+        steps = pl.DataFrame(
+            [(space or "", pod, *step) for (space, pod), found in self._pods.items()
+             for step in found],
+            schema={"space": pl.String, "pod": pl.String, "at": pl.Int64, "key": pl.String},
+            orient="row",
+        ).sort("at")  # fmt: skip
+        if steps.is_empty():
+            return frame
+        ends = ("time", "time") if "time" in frame.columns else ("first", "last")
+        asked = frame.with_row_index("place").filter(by_name).select(
+            "place", "pod", space=pl.col("namespace").fill_null(""),
+            first=pl.col(ends[0]).cast(pl.Int64), last=pl.col(ends[1]).cast(pl.Int64),
+        )  # fmt: skip
+        keys = []
+        for end in ("first", "last"):
+            found = (
+                asked.with_columns(at=pl.col(end).fill_null(_EVER)).sort("at")
+                .join_asof(steps, on="at", by=["space", "pod"], check_sortedness=False)
+                .sort("place")
+            )  # fmt: skip
+            keys.append(found["key"])
+        settled = keys[0].set((keys[0] != keys[1]).fill_null(True), None)
+        column = frame["pod_key"].clone().scatter(
+            asked["place"], pl.select(pl.coalesce(settled, frame["pod_key"].gather(asked["place"])))
+            .to_series()
+        )  # fmt: skip
+        return frame.with_columns(column.alias("pod_key"))
+
+    def _keys_of(self, space: str | None, pod: str) -> list[tuple[int, str | None]]:
+        turns = self._rungs.turns(Who(None, None, None, None, None, space, pod))
+        if turns is None:
+            return []
+        always, steps = turns
+        if not steps:
+            return [(_EVER, None if always is None else always.key)]
+        return [(at, None if name is None else name.key) for at, name in steps]
+
+    # -- addresses -------------------------------------------------------------------------
 
     def join(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """FRAME (container, identity, cuid, ip, maybe time) with the names and addresses told.
+        """FRAME (normalised) with the names and addresses told.
 
         Adds ip_from: `own`, `evidence` or null.
         """
-        if self.names:
-            known = pl.col("container").is_in(list(self.names))
-            renamed = pl.col("container").replace(self.names)
-            frame = frame.with_columns(
-                identity=pl.when(known).then(pl.lit("cuid", IDENTITY)).otherwise("identity"),
-                cuid=pl.when(known).then(renamed).otherwise("cuid"),
-                container=renamed,
-            )
-        frame = frame.with_columns(ip_from=pl.when(pl.col("ip").is_not_null()).then(pl.lit("own")))
-        if self.told:
-            frame = self._fill(frame)
-        return frame
+        return self.fill(self.rename(frame))
 
-    def _fill(self, frame: pl.DataFrame) -> pl.DataFrame:
-        still = {name: known[0][1] for name, known in self.told.items() if len(known) == 1}
-        told = pl.col("container").replace_strict(
-            list(still), list(still.values()), default=None, return_dtype=pl.String
+    def fill(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """FRAME, renamed, with the own addresses that evidence tells, and ip_from."""
+        frame = frame.with_columns(ip_from=pl.when(pl.col("ip").is_not_null()).then(pl.lit("own")))
+        if not self._told and not self._told_of_pods:
+            return frame
+        ip = pl.coalesce(
+            "ip", _still(self._told, "container"), _still(self._told_of_pods, "pod_key")
         )
-        frame = frame.with_columns(ip=pl.coalesce("ip", told))
-        if "time" in frame.columns and (moved := self.moves()):
-            at = (pl.col("ip").is_null() & pl.col("container").is_in(moved)).alias("at")
-            rows = frame.select(at)["at"].arg_true()
+        frame = frame.with_columns(ip=ip)
+        moved = pl.col("container").is_in(_moved(self._told)) | pl.col("pod_key").is_in(
+            _moved(self._told_of_pods)
+        )
+        if "time" in frame.columns:
+            rows = frame.select(at=(pl.col("ip").is_null() & moved).fill_null(False))["at"]
+            at = rows.arg_true()
             ips = [
-                self._ip_at(name, ns)
-                for name, ns in frame.select("container", pl.col("time").cast(pl.Int64))
-                .gather(rows)
+                self._ip_at(*row)
+                for row in frame.select("container", "pod_key", pl.col("time").cast(pl.Int64))
+                .gather(at)
                 .iter_rows()
             ]
-            frame = frame.with_columns(ip=frame["ip"].scatter(rows, ips))
+            if ips:
+                frame = frame.with_columns(ip=frame["ip"].scatter(at, ips))
         return frame.with_columns(
             ip_from=pl.when(pl.col("ip_from").is_null() & pl.col("ip").is_not_null())
             .then(pl.lit("evidence"))
             .otherwise("ip_from")
         )
 
+    def moves(self, groups: pl.DataFrame) -> list[str]:
+        """Containers that evidence gives more than one address: theirs depend on the time."""
+        moved = groups.filter(
+            pl.col("container").is_in(_moved(self._told))
+            | pl.col("pod_key").is_in(_moved(self._told_of_pods))
+        )
+        return sorted(set(moved["container"].drop_nulls()))
+
+    def _ip_at(self, container: str, pod_key: str | None, at: int | None) -> str:
+        known = self._told.get(container) or self._told_of_pods[str(pod_key)]
+        if at is None:
+            return known[0][1]
+        place = bisect_right([when for when, _ in known], at)
+        return known[max(place - 1, 0)][1]
+
+    # -- evidence --------------------------------------------------------------------------
+
+    def _settled(self, evidence: pl.DataFrame) -> pl.DataFrame:
+        """EVIDENCE with the names that it gives itself."""
+        if evidence.is_empty():
+            return evidence
+        named = []
+        for cuid, container, identity, key, at, until, *said in evidence.select(
+            "cuid", "container", "identity", "pod_key", pl.col("at", "until").cast(pl.Int64),
+            *Who._fields,
+        ).iter_rows():  # fmt: skip
+            name = Name(container, identity, key)
+            if cuid is None:
+                who = Who(*said)
+                name = self._rungs.name(who) or self._in_turn(who, at, until) or name
+            named.append((name.container, name.identity, name.key))
+        columns = dict(zip(("container", "identity", "pod_key"), zip(*named, strict=True),
+                           strict=True))  # fmt: skip
+        return evidence.with_columns(
+            pl.Series(name, values, dtype=EVIDENCE[name]) for name, values in columns.items()
+        )
+
+    def _in_turn(self, who: Who, at: int | None, until: int | None) -> Name | None:
+        """The Pod that had WHO's name all the time from AT to UNTIL."""
+        turns = None if who.container_id or who.pod is None else self._rungs.turns(who)
+        if turns is None or not turns[1]:
+            return turns and turns[0]
+        if at is None or until is None:
+            return None
+        begin, end = (bisect_right(turns[1], t, key=lambda step: step[0]) for t in (at, until))
+        return turns[1][begin - 1][1] if begin and begin == end else None
+
     def standing(self, summary: Summary, addresses: list[Address]) -> list[tuple[str, int, str]]:
         """(ip, ns, holder) of the Pods of which an object says that they have their address."""
         leases = {address.ip: address.leases for address in addresses}
-        rows = _pod_objects(summary.evidence).filter(
-            pl.col("ip").is_not_null() & pl.col("time").is_not_null()
-        ).select("container", "ip", pl.col("time").cast(pl.Int64))  # fmt: skip
+        rows = summary.evidence.filter(
+            pl.col("ip").is_not_null() & pl.col("until").is_not_null()
+            & pl.col("cuid").is_null() & pl.col("lifecycle").is_null()
+            & (pl.col("lease").is_null() | (pl.col("lease") != "release"))
+        ).select("container", "ip", pl.col("until").cast(pl.Int64))  # fmt: skip
         return sorted(
             {
                 (ip, at, lease.holder)
@@ -122,66 +281,167 @@ class Ladder:
             key=lambda known: known[1],
         )
 
-    def _ip_at(self, container: str, at: int | None) -> str:
-        known = self.told[container]
-        if at is None:
-            return known[0][1]
-        place = bisect_right([when or 0 for when, _ in known], at)
-        return known[max(place - 1, 0)][1]
 
-    def summary(self, summary: Summary) -> Summary:
-        """SUMMARY with the names joined and the addresses filled in."""
-        pairs = summary.pairs
-        if self.names:
-            names = pl.col("container").cast(pl.String).replace(self.names)
-            pairs = pairs.with_columns(names.cast(pairs.schema["container"]))
-        groups = self.join(summary.groups).drop("ip_from")
-        return Summary(groups, pairs, _given(summary.evidence, groups))
+def _row(name: Name | None) -> tuple[str | None, str | None, str | None]:
+    return (None, None, None) if name is None else (name.container, name.identity, name.key)
 
 
-def _pod_objects(evidence: pl.DataFrame) -> pl.DataFrame:
-    """The records that speak of a Pod as a whole: its object, not a start or stop in it."""
-    return evidence.filter(_IS_POD)
+def _called(frame: pl.DataFrame, names: pl.DataFrame, on: list[str]) -> pl.DataFrame:
+    """FRAME with container, identity, cuid and pod_key as NAMES (to, called, key) say."""
+    known = pl.col("to").is_not_null()
+    called = pl.col("called").cast(IDENTITY)
+    return (
+        frame.join(names, on=on, how="left", maintain_order="left")
+        .with_columns(
+            identity=pl.when(known).then(called).otherwise("identity"),
+            cuid=pl.when(called == "cuid").then("to").otherwise("cuid"),
+            container=pl.coalesce("to", "container"),
+            pod_key=pl.coalesce("key", "pod_key"),
+        )
+        .drop("to", "called", "key")
+    )
 
 
-_IS_POD: Final = (
-    pl.col("pod_uid").is_not_null() & pl.col("cuid").is_null() & pl.col("lifecycle").is_null()
-)
+def _addresses(evidence: pl.DataFrame) -> tuple[Told, Told]:
+    """The addresses that EVIDENCE tells: of containers by their CUID, and of Pods.
+
+    A Pod keeps its address: what its object says holds for all its containers. Of a dual stack the
+    IPv4 address is the container's own; a Pod that is known by its name alone tells nothing, unless
+    no other Pod can have that name.
+    """
+    told: Told = {}
+    pods: Told = {}
+    rows = evidence.filter(pl.col("ip").is_not_null()).select(
+        "container", "identity", "pod_key", "weak", "ip", pl.col("at").cast(pl.Int64)
+    )
+    v6 = pl.col("ip").str.contains(":", literal=True)
+    for container, identity, key, weak, ip, at in rows.sort(
+        v6, "at", "ip", nulls_last=False
+    ).iter_rows():
+        if weak and identity == "pod_name":
+            continue
+        of, name = (told, container) if identity == "cuid" else (pods, key)
+        if name is None:
+            continue
+        known = of.setdefault(name, [])
+        if known and ":" in ip and ":" not in known[0][1]:
+            continue
+        if not known or known[-1][1] != ip:
+            known.append((at or 0, ip))
+    return told, pods
 
 
-def _members(groups: pl.DataFrame) -> pl.DataFrame:
-    """The groups of lines that name a Pod by its uid, and a container."""
-    return groups.filter(
-        (pl.col("kind") == "event") & pl.col("pod_uid").is_not_null()
-        & pl.col("container").is_not_null()
-    )  # fmt: skip
+def _with_addresses(evidence: pl.DataFrame, pods: Told) -> pl.DataFrame:
+    """EVIDENCE whose records of an address given back say which one, if they name its holder."""
+    lacking = (pl.col("lease") == "release") & pl.col("ip").is_null()
+    return evidence.with_columns(ip=pl.when(lacking).then(_still(pods, "pod_key")).otherwise("ip"))
 
 
-def _given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
-    """EVIDENCE in which a Pod's object speaks for the containers that lines know of the Pod.
+def _still(told: Told, column: str) -> pl.Expr:
+    """The one address of each in TOLD that has just one."""
+    known = {name: ips[0][1] for name, ips in told.items() if len(ips) == 1}
+    if not known:
+        return pl.lit(None, pl.String)
+    return pl.col(column).replace_strict(
+        list(known), list(known.values()), default=None, return_dtype=pl.String
+    )
 
-    Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then.
+
+def _moved(told: Told) -> list[str]:
+    return [name for name, ips in told.items() if len(ips) > 1]
+
+
+def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE in which what is known of a Pod speaks for the containers that lines know of it.
+
+    Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then;
+    when the Pod began is the beginning of the first alone. A start or stop of a container that
+    lines know by another name (a CUID, beside the same Pod's uid) is theirs of the same name in the
+    Pod. A Pod that no line names is one container, by its best name; a container without lines in a
+    Pod that has some is none.
     """
     members = (
-        _members(groups)
-        .group_by("pod_uid", "container_name", "container", "identity")
+        groups.filter((pl.col("kind") == "event") & pl.col("pod_key").is_not_null()
+                      & pl.col("container").is_not_null())
+        .group_by("pod_key", "container_name", "container", "identity")
         .agg(pl.col("first").min())
         .drop_nulls("first")
-    )
-    objects = _pod_objects(evidence).with_row_index("object")
-    if members.is_empty() or objects.is_empty():
+        .with_columns(place=pl.col("first").rank("ordinal").over("pod_key", "container_name"))
+    )  # fmt: skip
+    seen = groups.filter(pl.col("kind") == "event")["container"].drop_nulls().unique()
+    is_seen = pl.col("container").is_in(seen.implode())
+    evidence = evidence.filter(~pl.col("member") | is_seen)
+    turns = _TURN & ~is_seen
+    turning = _turned(evidence.filter(turns), members)
+    evidence = pl.concat([evidence.filter(~turns), turning])
+    # What is left of a Pod that lines know is a container without lines: it is none.
+    silent = _TURN & ~is_seen & pl.col("pod_key").is_in(members["pod_key"].implode())
+    evidence = evidence.filter(~silent.fill_null(False))
+    objects = evidence.filter(_IS_POD).with_row_index("object")
+    if objects.is_empty():
         return evidence
     meant = (
-        objects.select("object", "pod_uid", "time").join(members, on="pod_uid")
-        .sort(pl.col("first") > pl.col("time"), pl.col("first"), "container",
+        objects.select("object", "pod_key", "until").join(members, on="pod_key")
+        .sort(pl.col("first") > pl.col("until"), pl.col("first"), "container",
               descending=[False, True, False])
         .unique(["object", "container_name"], keep="first", maintain_order=True)
-        .select("object", "container", "identity").unique().sort("object", "container")
+        .group_by("object", "container", "identity").agg(pl.col("place").min())
+        .sort("object", "container")
     )  # fmt: skip
-    given = objects.drop("container", "identity").join(meant, on="object")
+    said = objects.drop("container", "identity").join(meant, on="object").with_columns(
+        started=pl.when(pl.col("place") == 1).then("started")
+    )  # fmt: skip
     rest = objects.join(meant, on="object", how="anti")
-    others = evidence.filter(~_IS_POD)
-    return pl.concat([others, given.select(evidence.columns), rest.select(evidence.columns)])
+    best = (
+        rest.sort("identity", "container").unique("pod_key", keep="first", maintain_order=True)
+        .select("pod_key", best="container", kind="identity")
+    )  # fmt: skip
+    rest = rest.join(best, on="pod_key", how="left", maintain_order="left").with_columns(
+        container="best", identity="kind"
+    )
+    columns = list(EVIDENCE)
+    return pl.concat([evidence.filter(~_IS_POD), said.select(columns), rest.select(columns)])
+
+
+def _turned(turns: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:
+    """TURNS (starts and stops) with the names of the MEMBERS that they are of, where there are any.
+
+    A start is of the first one that begins then or later, a stop of the latest begun by then.
+    """
+    if turns.is_empty() or members.is_empty():
+        return turns
+    numbered = turns.with_row_index("turn")
+    near = pl.col("first") + pl.duration(seconds=1)
+    fits = (
+        numbered.select("turn", "pod_key", "time", "lifecycle", named="container_name")
+        .join(members, on="pod_key")
+        .filter(pl.col("named").is_null() | pl.col("container_name").is_null()
+                | (pl.col("named") == pl.col("container_name")))
+        .with_columns(start=pl.col("lifecycle") == "start", later=near >= pl.col("time"))
+        # The right side of the moment first; there, the nearest to it.
+        .sort("turn", pl.col("start") != pl.col("later"),
+              (pl.col("first") - pl.col("time")).abs(), "container")
+        .unique("turn", keep="first", maintain_order=True)
+        .select("turn", to="container", called="identity")
+    )  # fmt: skip
+    return (
+        numbered.join(fits, on="turn", how="left", maintain_order="left")
+        .with_columns(
+            container=pl.coalesce("to", "container"), identity=pl.coalesce("called", "identity")
+        )
+        .select(turns.columns)
+    )
+
+
+# Starts and stops that a CUID does not name.
+_TURN: Final = (
+    pl.col("lifecycle").is_not_null() & pl.col("cuid").is_null() & pl.col("pod_key").is_not_null()
+)
+# The records that speak of a Pod as a whole: its object, an address manager's, a flow's.
+_IS_POD: Final = (
+    pl.col("pod_key").is_not_null() & pl.col("cuid").is_null() & pl.col("lifecycle").is_null()
+    & ~pl.col("member")
+)  # fmt: skip
 
 
 class Holders:

@@ -20,6 +20,7 @@ from cuidx.enrich.summary import Summary
 SECOND: Final = 1_000_000_000
 # Two clocks: UTC nanoseconds, or, where nothing has a time, the order of the lines.
 Clock = Literal["time", "order"]
+STALE: Final = 300 * SECOND  # how long Prometheus shows a series that has gone, by default
 PLACE: Final = 1 << 40  # lines in a source, for the order of lines over all sources
 
 Change = Literal["first", "recycled", "restarted", "returned", "shared"]
@@ -40,6 +41,7 @@ class Lease:
     last: int
     lines: int
     change: Change = "first"
+    firm: int | None = None  # where it is surely held only until before `last`
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class _Span:
     first: int
     last: int
     lines: int
+    firm: int  # until here it is sure; from here to `last` others may have had it already
 
 
 def clock_of(summary: Summary) -> Clock:
@@ -82,10 +85,17 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
     groups = summary.groups.filter(pl.col("kind") == "event")
     rows = sightings(groups, clock)
     told = summary.evidence.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
+    rows = rows.with_columns(firm="last")
     if clock == "time" and told.height:
-        at = pl.col("time").cast(pl.Int64)
-        seen = told.select(*_SEEN, first=at, last=at, lines=pl.lit(0, pl.Int64))
-        rows = pl.concat([rows, seen])
+        first, last = pl.col("at").cast(pl.Int64), pl.col("until").cast(pl.Int64)
+        seen = told.select(
+            *_SEEN, first=first, last=last, lines=pl.lit(0, pl.Int64),
+            firm=pl.when("soft").then(pl.max_horizontal(first, last - STALE)).otherwise(last),
+        )  # fmt: skip
+        # A Pod that is known by its name alone is no holder beside those that are known better.
+        both = pl.concat([rows, seen])
+        known = both.filter(pl.col("identity") < "pod_name")["ip"].unique()
+        rows = pl.concat([rows, seen.filter(~told["weak"] | ~pl.col("ip").is_in(known.implode()))])
     facts = rows.group_by("container", "ip").agg(
         *(pl.col(name).drop_nulls().min() for name in _FACTS[2:]),
         names=pl.col("container_name").drop_nulls().unique(),
@@ -95,13 +105,14 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             [
                 rows.filter(~pl.col("container").is_in(runs["container"].unique().implode()))
                 .group_by("container", "ip")
-                .agg(pl.col("first").min(), pl.col("last").max(), pl.col("lines").sum()),
-                runs.select("container", "ip", "first", "last", "lines"),
+                .agg(pl.col("first").min(), pl.col("last", "firm").max(), pl.col("lines").sum())
+                .select("container", "ip", "first", "last", "lines", "firm"),
+                runs.select("container", "ip", "first", "last", "lines", firm="last"),
             ]
         )
     else:
         rows = rows.group_by("container", "ip").agg(
-            pl.col("first").min(), pl.col("last").max(), pl.col("lines").sum()
+            pl.col("first").min(), pl.col("last", "firm").max(), pl.col("lines").sum()
         )
     rows = rows.drop_nulls("first").join(facts, on=["container", "ip"], how="left")
     # A start record names its Pod also where it has no address to name.
@@ -127,6 +138,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             first=row["first"],
             last=row["last"],
             lines=row["lines"],
+            firm=row["firm"],
         )
         for row in rows.sort("ip", "first", "last", "container").iter_rows(named=True)
     ]
@@ -178,9 +190,10 @@ def _family(ip: str) -> bool:
 
 
 def _stops(summary: Summary) -> dict[tuple[str, str], list[int]]:
+    is_end = (pl.col("lifecycle") == "stop") | (pl.col("lease") == "release")
     rows = summary.evidence.filter(
-        (pl.col("lifecycle") == "stop") & pl.col("time").is_not_null() & pl.col("ip").is_not_null()
-    ).select("container", "ip", pl.col("time").cast(pl.Int64))
+        is_end.fill_null(False) & pl.col("until").is_not_null() & pl.col("ip").is_not_null()
+    ).select("container", "ip", pl.col("until").cast(pl.Int64))
     stops: dict[tuple[str, str], list[int]] = {}
     for container, ip, at in rows.iter_rows():
         stops.setdefault((container, ip), []).append(at)
@@ -217,6 +230,25 @@ def runs_of(points: pl.DataFrame, summary: Summary) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def pods_by_address(found: list[_Span]) -> dict[str, str]:
+    """Container → Pod, for containers whose lines name no Pod: by who had their address just then.
+
+    Two Pods can't have one address at once (one on its node's network has none of its own). So of
+    a Pod that evidence surely shows with an address, those are the lines that carry it meanwhile.
+    """
+    told: dict[str, list[_Span]] = {}
+    for span in found:
+        if span.lines == 0 and span.pod_key is not None and span.identity != "cuid":
+            told.setdefault(span.ip, []).append(span)
+    pods: dict[str, set[str]] = {}
+    for span in found:
+        if span.pod_key is None and span.lines and span.identity != "ip":
+            for other in told.get(span.ip, ()):
+                if other.first <= span.last and span.first <= other.firm and other.pod_key:
+                    pods.setdefault(span.container, set()).add(other.pod_key)
+    return {name: keys.pop() for name, keys in pods.items() if len(keys) == 1}
+
+
 def addresses(found: list[_Span], clock: Clock) -> list[Address]:
     """Every own IP, sorted numerically, with its leases in order and what became of it."""
     # Two clocks may differ by a second; overlaps up to that are no sharing.
@@ -230,8 +262,23 @@ def addresses(found: list[_Span], clock: Clock) -> list[Address]:
         if any(span.identity != "ip" for span in mine):
             # A line that knows only the IP is no holder beside those that are known better.
             mine = [span for span in mine if span.identity != "ip"]
-        result.append(_classify(ip, _holders(mine, slack), slack))
+        result.append(_classify(ip, _cut_soft_ends(_holders(mine, slack)), slack))
     return result
+
+
+def _cut_soft_ends(leases: list[Lease]) -> list[Lease]:
+    """LEASES of one address; one whose end is not sure ends where the next holder is first seen."""
+    cut = []
+    for at, lease in enumerate(leases):
+        firm = lease.last if lease.firm is None else lease.firm
+        following = [
+            other.first for other in leases[at + 1 :]
+            if other.holder != lease.holder
+            and firm < other.first <= lease.last <= other.first + STALE
+        ]  # fmt: skip
+        last = min(following) - 1 if following else lease.last
+        cut.append(replace(lease, last=last, firm=None))
+    return cut
 
 
 def recounted(found: list[Address], summary: Summary) -> list[Address]:
@@ -305,6 +352,7 @@ def _lease(together: list[_Span]) -> Lease:
         pod=min((span.pod for span in together if span.pod), default=None),
         first=min(span.first for span in together),
         last=max(span.last for span in together),
+        firm=max(span.firm for span in together),
         lines=sum(span.lines for span in together),
     )
 

@@ -21,6 +21,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.enrich.identity import address
+from cuidx.formats.text import in_fields
 
 # In the order in which a row's mentions come; then as they stand in the value.
 ROLES: Final = ("own", "source", "destination", "host", "forwarded", "text")
@@ -66,6 +67,8 @@ def mentions(events: pl.DataFrame) -> pl.DataFrame:
     text = MENTIONS.to_frame()
     if "message" in events.columns:
         text = _in_values(events["message"], "text")
+        if fields and len(text):
+            text = _left(text, events["message"], pl.concat([found["row"] for found in fields]))
         for found in fields:
             text = text.filter(~_key(text).is_in(_key(found).implode()))
     # A stable sort by one number: within a row and role they stay in the order of the value.
@@ -73,6 +76,17 @@ def mentions(events: pl.DataFrame) -> pl.DataFrame:
         pl.col("row").cast(pl.UInt64) * len(ROLES) + pl.col("role").to_physical(),
         maintain_order=True,
     )
+
+
+def _left(text: pl.DataFrame, messages: pl.Series, told: pl.Series) -> pl.DataFrame:
+    """TEXT without rows whose message is a shape with every address in a field, as TOLD has some.
+
+    An access log's line has its addresses in roles; what its path or agent says is no mention.
+    """
+    rows = text["row"].unique().sort()
+    rows = rows.filter(rows.is_in(told.unique().implode()))
+    known = rows.filter(in_fields(messages.gather(rows)))
+    return text.filter(~pl.col("row").is_in(known.implode())) if len(known) else text
 
 
 def _key(found: pl.DataFrame) -> pl.Series:

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import polars as pl
 
 from cuidx import times
+from cuidx.errors import UsageError
 from cuidx.schema import KIND, TIME, TIME_FROM
 
 _WHENCE: Final = pl.Enum(TIME_FROM)
+_EVIDENCE_TIMES: Final = ("held_from", "held_to", "started", "ended")
 
 
-def date(parsed: pl.DataFrame, tz: str) -> tuple[pl.DataFrame, int]:
-    """PARSED with `time` as UTC nanoseconds, and how many times had no zone but TZ.
+class Dated(NamedTuple):
+    """Records with their times, and how many of those have no zone, or no year."""
 
-    Adds time_from: `collector` for an envelope's time, `own`, or `none` as yet.
+    frame: pl.DataFrame
+    zoneless: int
+    yearless: int
+
+
+def date(parsed: pl.DataFrame, tz: str, before: int | None = None) -> Dated:
+    """PARSED with `time` as UTC nanoseconds; times without a zone are read in TZ.
+
+    Those without a year get the latest one that is not after BEFORE (ns), and none where that is
+    not known. Adds time_from: `collector` for an envelope's time, `own`, or `none` as yet.
     """
+    told = [name for name in _EVIDENCE_TIMES if name in parsed.columns]
+    if told:
+        parsed = parsed.with_columns(times.parse(parsed[name], tz)[0].alias(name) for name in told)
     if "time" not in parsed.columns:
-        return parsed.with_columns(time=pl.lit(None, TIME), time_from=pl.lit("none", _WHENCE)), 0
-    time, zoneless = _times(parsed, tz)
+        nothing = parsed.with_columns(time=pl.lit(None, TIME), time_from=pl.lit("none", _WHENCE))
+        return Dated(nothing, 0, 0)
+    time, zoneless, yearless = _times(parsed, tz, before)
     wrapped = pl.col("envelope").fill_null(False) if "envelope" in parsed.columns else pl.lit(False)
     frame = parsed.with_columns(time.alias("time")).with_columns(
         time_from=pl.when(pl.col("time").is_null())
@@ -28,22 +45,88 @@ def date(parsed: pl.DataFrame, tz: str) -> tuple[pl.DataFrame, int]:
         .then(pl.lit("collector", _WHENCE))
         .otherwise(pl.lit("own", _WHENCE))
     )
-    return frame.drop("instant", strict=False), zoneless
+    return Dated(frame.drop("instant", strict=False), zoneless, yearless)
 
 
-def _times(parsed: pl.DataFrame, tz: str) -> tuple[pl.Series, int]:
+def _times(parsed: pl.DataFrame, tz: str, before: int | None) -> tuple[pl.Series, int, int]:
     text = parsed["time"]
     if text.dtype == TIME:
-        return text, 0
+        return text, 0, 0
     if "instant" not in parsed.columns:
-        return times.parse(text, tz)
-    # The quick way has read the usual times already; the others are few.
-    instant = parsed["instant"].cast(TIME)
-    at = (instant.is_null() & text.is_not_null()).arg_true()
-    if at.is_empty():
-        return instant, 0
-    others, zoneless = times.parse(text.gather(at), tz)
-    return instant.clone().scatter(at, others), zoneless
+        time, zoneless = times.parse(text, tz)
+    else:  # the quick way has read the usual times already; the others are few
+        instant = parsed["instant"].cast(TIME)
+        at = (instant.is_null() & text.is_not_null()).arg_true()
+        if at.is_empty():
+            return instant, 0, 0
+        others, zoneless = times.parse(text.gather(at), tz)
+        time = instant.clone().scatter(at, others)
+    left = (time.is_null() & text.is_not_null()).arg_true()
+    left = left.filter(times.lacks_year(text.gather(left)))
+    if left.is_empty():
+        return time, zoneless, 0
+    if before is not None:
+        told, without = times.parse(times.with_year(text.gather(left), before, tz), tz)
+        time, zoneless = time.clone().scatter(left, told), zoneless + without
+    return time, zoneless, len(left)
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """A clock that goes wrong, of a `node`, `service` or `source`: times are moved by `by` ns."""
+
+    kind: str
+    name: str
+    by: int
+
+    @classmethod
+    def of(cls, words: str) -> Skew:
+        """What `node-2=+1.2s` or `service=mail=-300ms` means.
+
+        Raises:
+            UsageError: it is neither.
+        """
+        said, _, length = words.rpartition("=")
+        kind, equals, name = said.partition("=")
+        if not equals or kind not in _CLOCKS:
+            kind, name = "node", said
+        if not name or length[:1] not in ("+", "-"):
+            raise UsageError(
+                f"--skew {words}: a node, =, and how much its times are to be moved are needed",
+                do="for example: --skew node-2=+1.2s, --skew service=mail=-300ms",
+            )
+        sign = -1 if length.startswith("-") else 1
+        return cls(kind, name, sign * times.length(length[1:]))
+
+    def __str__(self) -> str:
+        return f"times of {self.kind} {self.name} were moved by {self.by / 1e9:+g} s (--skew)"
+
+
+_CLOCKS: Final = ("node", "service", "source")
+
+
+def shifted(frame: pl.DataFrame, skews: Sequence[Skew], path: str) -> pl.DataFrame:
+    """FRAME, parsed records of the source PATH, with its times moved as SKEWS say."""
+    for skew in skews:
+        if skew.kind == "source":
+            if skew.name not in (path, path.rpartition("/")[2]):
+                continue
+            those = pl.lit(True)
+        elif skew.kind == "service":
+            names = [pl.col("svc").str.splitn(".", 2).struct[0]] if "svc" in frame.columns else []
+            names += [pl.col("service")] if "service" in frame.columns else []
+            those = (pl.coalesce(names) == skew.name).fill_null(False) if names else pl.lit(False)
+        else:
+            if "node" not in frame.columns:
+                continue
+            those = (pl.col("node") == skew.name).fill_null(False)
+        moved = [name for name in ("time", *_EVIDENCE_TIMES) if name in frame.columns]
+        frame = frame.with_columns(
+            pl.when(those).then(pl.col(name) + pl.duration(nanoseconds=skew.by))
+            .otherwise(name).cast(TIME).alias(name)
+            for name in moved
+        )  # fmt: skip
+    return frame
 
 
 class Carry:

@@ -6,6 +6,7 @@ address took part in the request is then a better answer than the clock's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
@@ -72,13 +73,13 @@ class Requests:
             self._runs = [_merged(pl.concat(self._runs))]
             self._count = self._merged = len(self._runs[0])
 
-    def ties(self, timetable: Timetable, names: dict[str, str]) -> Ties:
+    def ties(self, timetable: Timetable, names: Sequence[tuple[str, str]]) -> Ties:
         """Which holder of an address took part in a request while it had the address.
 
-        NAMES are the containers that evidence knows by a better name.
+        NAMES are the containers that evidence knows by a better name, at some time.
         """
         known = [(container, lease) for lease in timetable.leases for container in lease.containers]
-        known += [(old, lease) for old, new in names.items()
+        known += [(old, lease) for old, new in names
                   for lease in timetable.leases if new in lease.containers]  # fmt: skip
         leases = pl.DataFrame(
             [(name, lease.ip, lease.first, lease.last, timetable.place[lease.holder])

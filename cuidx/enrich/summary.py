@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from cuidx.enrich.evidence import merged, of_records
 from cuidx.enrich.identity import TEXTS, normalise, request_key
 from cuidx.schema import IDENTITY, KIND, LEVEL, TIME, detached
 
@@ -51,7 +52,7 @@ class Summary:
 
     groups  GROUPS: lines of one kind of one source by one writer, with first and last time
     pairs   PAIRS: each request of each container (`request_key`), at least once
-    evidence  evidence records whole: lifecycle (start, stop), time, identity columns, ip
+    evidence  EVIDENCE: what records say of addresses and lifetimes
     """
 
     groups: pl.DataFrame
@@ -78,10 +79,10 @@ class Summary:
             raw.append(detached(_group(frame)).with_columns(source=at))
             if pairs is None:
                 made.append(request_pairs(frame))
-            if (rows := frame.filter(pl.col("kind") == "evidence")).height:
-                evidence.append(detached(normalise(rows)).with_columns(source=at))
+            if "holds" in frame.columns or (frame["kind"] == "evidence").any():
+                evidence.append(detached(of_records(frame, source)))
         found = pl.concat([PAIRS.to_frame(), *(made if pairs is None else pairs)])
-        return cls(_settle(raw), found, _evidence(evidence))
+        return cls(_settle(raw), found, merged(evidence))
 
     @classmethod
     def merge(cls, summaries: Sequence[Summary]) -> Summary:
@@ -89,7 +90,7 @@ class Summary:
         return cls(
             _regroup(pl.concat([s.groups for s in summaries])),
             pl.concat([s.pairs for s in summaries]).unique(),
-            _evidence([s.evidence for s in summaries]),
+            merged([s.evidence for s in summaries]),
         )
 
 
@@ -163,16 +164,3 @@ def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.select("container", "request").drop_nulls()
     either = rows.select(pl.col("container").hash(0) ^ pl.col("request").hash(1)).to_series()
     return rows[either.arg_unique()]
-
-
-def _evidence(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    columns = {
-        "source": pl.Int64(), "line": pl.Int64(), "time": TIME, "lifecycle": pl.String(),
-        **{name: dtype for name, dtype in GROUPS.items()
-           if name not in (*_STATS, "errors", "source", "kind")},
-    }  # fmt: skip
-    if not frames:
-        return pl.Schema(columns).to_frame()
-    whole = pl.concat(frames, how="diagonal")
-    missing = [pl.lit(None, t).alias(n) for n, t in columns.items() if n not in whole.columns]
-    return whole.with_columns(missing).select(list(columns)).sort("source", "line")

@@ -7,18 +7,83 @@ To add a format: one module here with NAME, TITLE, SOURCE, SAMPLES, sniff, cut a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from cuidx.errors import SourceError, UnknownFormatError, UsageError
-from cuidx.formats import cri, elasticdump, fluentd_es, jsonl_flat, k8s_events, k8s_pods, rawtext
-from cuidx.formats.base import Block, Example, Format, Reading, Sample
+from cuidx.formats import (
+    aws_ipamd,
+    calico_cni,
+    cloudwatch,
+    cloudwatch_export,
+    cloudwatch_insights,
+    containerd,
+    cri,
+    crictl_pods,
+    docker_json,
+    elasticdump,
+    elasticdump_array,
+    envoy_default,
+    es_bulk,
+    es_search,
+    esql_csv,
+    esql_json,
+    filebeat,
+    fluentbit,
+    fluentbit_merged,
+    fluentd_es,
+    fluentd_file,
+    generic_csv,
+    generic_tsv,
+    hubble,
+    ingress_nginx,
+    istio_json,
+    istio_text,
+    journald,
+    jsonl_flat,
+    k8s_audit,
+    k8s_events,
+    k8s_pods,
+    k8s_pods_watch,
+    kibana_csv,
+    klog,
+    kubectl_logs,
+    logfmt,
+    loki_api,
+    loki_logcli,
+    nginx_combined,
+    otlp,
+    prometheus_pod_info,
+    rawtext,
+    stern_default,
+    stern_json,
+    syslog_3164,
+    syslog_5424,
+    vector,
+    vpc_flow,
+    zeek_conn,
+    ztunnel,
+)
+from cuidx.formats.base import Block, Example, Format, Headed, Reading, Sample
+from cuidx.formats.documents import Adapter
+from cuidx.formats.text import Text
 
-__all__ = ["BY_NAME", "FORMATS", "Block", "Detected", "Example", "Format", "Reading", "Sample",
-           "detect", "named"]  # fmt: skip
+__all__ = ["ADAPTERS", "BY_NAME", "FORMATS", "TEXTS", "Block", "Detected", "Example", "Format",
+           "Reading", "Sample", "begin", "detect", "named"]  # fmt: skip
 
 # The order decides nothing: a general format caps its own answer.
-FORMATS: Final[tuple[Format, ...]] = (cri, elasticdump, fluentd_es, jsonl_flat, k8s_events,
-                                      k8s_pods, rawtext)  # fmt: skip
+FORMATS: Final[tuple[Format, ...]] = (
+    aws_ipamd, calico_cni, cloudwatch, cloudwatch_export, cloudwatch_insights, containerd, cri,
+    crictl_pods, docker_json, elasticdump, elasticdump_array, envoy_default, es_bulk, es_search,
+    esql_csv, esql_json, filebeat, fluentbit, fluentbit_merged, fluentd_es, fluentd_file,
+    generic_csv, generic_tsv, hubble, ingress_nginx, istio_json, istio_text, journald, jsonl_flat,
+    k8s_audit, k8s_events, k8s_pods, k8s_pods_watch, kibana_csv, klog, kubectl_logs, logfmt,
+    loki_api, loki_logcli, nginx_combined, otlp, prometheus_pod_info, rawtext, stern_default,
+    stern_json, syslog_3164, syslog_5424, vector, vpc_flow, zeek_conn, ztunnel,
+)  # fmt: skip
+# What some of them can do beside reading a file of their own: their documents and their text lines
+# are known wherever they stand, in any envelope.
+ADAPTERS: Final = cast("tuple[Adapter, ...]", tuple(f for f in FORMATS if hasattr(f, "ADAPTS")))
+TEXTS: Final = cast("tuple[Text, ...]", tuple(f for f in FORMATS if hasattr(f, "LIKELY")))
 BY_NAME: Final[dict[str, Format]] = {format_.NAME: format_ for format_ in FORMATS}
 
 _SAMPLE_LINES: Final = 1000
@@ -33,6 +98,7 @@ class Detected:
     confidence: float
     json_share: float
     second: tuple[str, float]
+    sample: Sample
 
 
 def detect(head: bytes, path: str, name: str | None = None) -> Detected:
@@ -57,9 +123,15 @@ def detect(head: bytes, path: str, name: str | None = None) -> Detected:
                 where=f"{path}:{first}",
                 do=f"try --input-format {scores[0][1]}, or leave the option out to detect it",
             )
-        return Detected(chosen, score, json_share, scores[0][::-1])
+        return Detected(chosen, score, json_share, scores[0][::-1], sample)
     best, second = scores[0], scores[1]
-    return Detected(BY_NAME[best[1]], best[0], json_share, second[::-1])
+    return Detected(BY_NAME[best[1]], best[0], json_share, second[::-1], sample)
+
+
+def begin(format_: Format, reading: Reading, head: bytes, path: str) -> None:
+    """Let FORMAT_ look at a source's first bytes: what they say holds for all of READING."""
+    if hasattr(format_, "head"):
+        reading.head = cast("Headed", format_).head(sample_of(head, path), reading)
 
 
 def named(name: str) -> Format:

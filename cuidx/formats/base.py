@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,8 @@ from cuidx.suffix import OPENING
 if TYPE_CHECKING:
     from cuidx.formats.scan import Scanner
 
-__all__ = ["Block", "Example", "Format", "Reading", "Sample", "whole_lines"]
+__all__ = ["Block", "Example", "Format", "Headed", "Reading", "Sample", "whole_document",
+           "whole_lines"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,15 @@ class Sample:
         """The lines that are JSON objects, decoded; a suffix after the object does not matter."""
         found = (_document(line) for line in self.filled)
         return tuple(document for document in found if document is not None)
+
+    @cached_property
+    def text(self) -> str:
+        """The lines as they stand, for formats that are one document."""
+        return "\n".join(self.lines)
+
+    def share_of(self, pattern: re.Pattern[str]) -> float:
+        """The share of the filled lines that PATTERN matches from their beginning."""
+        return self.share(sum(pattern.match(line) is not None for line in self.filled))
 
     def share(self, count: int) -> float:
         """COUNT as a share of the filled lines, 0 to 1."""
@@ -72,6 +83,9 @@ class Reading:
     patterns: tuple[str, ...] = ()  # of --pattern, in Rust's syntax
     strict_json: bool = False  # a file of JSON records: a broken one is unreadable, not text
     path_roles: Mapping[str, str] = field(default_factory=dict)  # what the file's path says
+    wrapped: bool = False  # each document is a collector's, whatever its keys
+    head: Any = None  # what `Headed.head` made of the source's first lines
+    notes: set[str] = field(default_factory=set)  # what a reader of the answers has to know
     scanner: Scanner | None = None  # the quick way for JSON lines; None: take the exact way only
 
 
@@ -94,6 +108,8 @@ class Format(Protocol):
     """A module in `cuidx/formats/`; `cuidx/formats/__init__.py` lists them all.
 
     NAME is what `--input-format` takes, TITLE says what it is, SOURCE where the layout is from.
+    PARTS are what a record must have, in words and as an expression: `cuidx detect` says which of
+    them a line lacks.
     """
 
     @property
@@ -104,6 +120,8 @@ class Format(Protocol):
     def SOURCE(self) -> str: ...  # noqa: D102, N802
     @property
     def SAMPLES(self) -> tuple[Example, ...]: ...  # noqa: D102, N802
+    @property
+    def PARTS(self) -> tuple[tuple[str, str], ...]: ...  # noqa: D102, N802
 
     def sniff(self, sample: Sample, /) -> float:
         """How sure it is, 0 to 1. A general format caps its own answer."""
@@ -115,6 +133,19 @@ class Format(Protocol):
         """One row a record, in order; columns of PARSED, those that are all null left out."""
 
 
+class Headed(Protocol):
+    """A format whose first lines say how the others are read: names of columns, a zone."""
+
+    def head(self, sample: Sample, reading: Reading, /) -> Any:
+        """What `Reading.head` is for the whole source; may add to `Reading.notes`."""
+
+
 def kinds(count: int, kind: str) -> pl.Series:
     """A `kind` column of one value."""
     return pl.Series("kind", [kind], dtype=KIND).new_from_index(0, count)
+
+
+def whole_document(data: bytes, /) -> int:
+    """The `cut` of a format that is one document: it ends where the source ends."""
+    del data
+    return 0

@@ -36,6 +36,11 @@ _TAG: Final = re.compile(
     re.MULTILINE,
 )
 
+PARTS: Final = (
+    ("a time with a zone at the start", r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-])"),
+    ("stdout or stderr after it", r" (?:stdout|stderr) "),
+    ("P or F before the text", r" [PF](?::\S*)?(?: |$)"),
+)
 SAMPLES: Final = (
     Example(
         "2016-10-06T00:17:09.669794202Z stdout F The content of the log entry 1",
@@ -93,6 +98,12 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         )
         .unnest("parts")
         .with_columns(
+            # In a file with CRLF ends the CR is no part of a piece.
+            text=pl.when((pl.col("tag") == "P") & pl.lit(bool((raw.str.ends_with("\r")).all())))
+            .then(pl.col("text").str.strip_suffix("\r"))
+            .otherwise("text")
+        )
+        .with_columns(
             pl.col("text").fill_null(pl.when(pl.col("tag").is_not_null()).then(pl.lit("")))
         )
     )
@@ -110,9 +121,10 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         for name in inner.columns
         if name not in ("kind", "why", "raw", "envelope", *lines.INNER)
     ]
+    inside = inner["record_kind"].gather(place)  # an address manager's line, for one, is evidence
     kind = (
         pl.when(good & (records["piece"] > 0)).then(pl.lit("fragment", KIND))
-        .when(good).then(pl.lit("event", KIND))
+        .when(good).then(pl.coalesce(inside, pl.lit("event", KIND)))
         .when(records["blank"]).then(pl.lit("blank", KIND))
         .otherwise(pl.lit("unreadable", KIND))
     )  # fmt: skip

@@ -12,12 +12,17 @@ from typing import Final
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "elasticdump"
 TITLE: Final = "elasticdump, one search hit a line"
 SOURCE: Final = "output of elasticdump 6.125.1"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("the key _id", r'"_id"\s*:'),
+    ("the key _source", r'"_source"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"_index":"shop-2026.11.02","_id":"27e5c6dc","_score":null,"_source":{"log":"started\\n",'

@@ -12,12 +12,17 @@ from typing import Final
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "fluentd-es"
 TITLE: Final = "Fluentd records with kubernetes_metadata"
 SOURCE: Final = "fluent-plugin-kubernetes_metadata_filter, README and lib"
 
+PARTS: Final = (
+    ("a JSON object", r"^\s*\{"),
+    ("kubernetes.pod_name", r'"pod_name"\s*:'),
+    ("kubernetes.pod_id or docker.container_id", r'"(?:pod_id|container_id)"\s*:'),
+)
 SAMPLES: Final = (
     Example(
         '{"log":"2026-11-02T09:00:00.100Z INFO GET /checkout request_id=4f1c '

@@ -12,12 +12,13 @@ from typing import Final
 from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "jsonl-flat"
 TITLE: Final = "JSON lines with common field names"
 SOURCE: Final = "encoders of zap, logback and pino; ECS 8.11; OpenTelemetry semantic conventions"
 
+PARTS: Final = (("a JSON object", r"^\s*\{.*\}"),)
 SAMPLES: Final = (
     Example(
         '{"ts":"2026-11-02T09:00:01.250883Z","level":"INFO","service":"payment","msg":"charge '

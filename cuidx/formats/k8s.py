@@ -1,153 +1,106 @@
-"""Kubernetes objects as kubectl prints them: what a Pod object or an Event says of a Pod.
+"""Files of Kubernetes objects, as kubectl and the API give them: one record an object.
 
-A List of them, or single objects one after the other, indented or not. The modules `k8s_pods` and
-`k8s_events` are the formats; both read both kinds, since `kubectl get pods,events` mixes them.
+    {"kind": "List", "items": [{"kind": "Pod", …}, {"kind": "Event", …}, …]}
+    {"kind": "Pod", …}{"kind": "Pod", …}                   one after the other, indented or not
+    {"type": "MODIFIED", "object": {"kind": "Pod", …}}     a watch: what became of one
 
-Source: Kubernetes API reference, core/v1 Pod, PodStatus, Event.
+The formats are `k8s_pods`, `k8s_pods_watch` and `k8s_events`; all three read all of these, since
+`kubectl get pods,events` mixes them. What an object says is in `k8s_objects`.
+
+Source: Kubernetes API reference, core/v1 and events.k8s.io/v1; metav1 WatchEvent.
 """
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 
+from cuidx.formats import lines, whole
 from cuidx.formats.base import Block, Reading, Sample
-from cuidx.schema import KIND, PARSED
+from cuidx.formats.k8s_objects import event, is_event, is_pod, newest, part, pod, status_said
 
-_BEGIN: Final = re.compile(r'\s*\{\s*"(?:apiVersion|items|kind|metadata)"\s*:')
-# Times of what has happened. A deletionTimestamp is a deadline, an annotation may be anything.
-_PAST: Final = {"creationTimestamp", "startTime", "lastTransitionTime", "startedAt", "finishedAt",
-                "time"}  # fmt: skip
-_FILLED: Final = re.compile(r"\S")
-_CONTAINER: Final = re.compile(r"spec\.\w+\{([^}]+)\}")
-_LIFECYCLE: Final = {"Started": "start", "Killing": "stop"}
-_ENDED: Final = {"Succeeded", "Failed"}  # such a Pod keeps `podIP` long after it was given back
-_COLUMNS: Final = ("line", "kind", "why", "raw", "time", "message", "service", "namespace", "pod",
-                   "pod_uid", "node", "container_name", "container_id", "ip", "host_ip",
-                   "lifecycle")  # fmt: skip
-
-
-class _BrokenError(ValueError):
-    """(what is wrong, where the value begins that it is in)."""
+_BEGIN: Final = re.compile(r'\s*(?:\[\s*)?\{\s*"(?:apiVersion|items|kind|metadata)"\s*:')
+_WATCH: Final = re.compile(
+    r'\s*\{\s*"(?:type"\s*:\s*"(?:ADDED|MODIFIED|DELETED|BOOKMARK|ERROR)"|object"\s*:\s*\{)'
+)
+_AUDIT: Final = re.compile(r'"apiVersion"\s*:\s*"audit\.k8s\.io/')
+_NEXT: Final = re.compile(r"\n(?=\{)")  # in what is indented only a document begins a line
 
 
 def begins(sample: Sample) -> str:
-    """The beginning of a file of objects; "" if it is none."""
-    text = "\n".join(sample.lines)
-    return text if _BEGIN.match(text) else ""
+    """The beginning of a file of objects; "" if it is none (audit records hold objects, too)."""
+    return sample.text if _BEGIN.match(sample.text) and not _AUDIT.search(sample.text) else ""
 
 
-def cut(data: bytes) -> int:
-    """Objects have no end before the file's: a List is one, and so is its newest time."""
-    del data
-    return 0
+def watched(sample: Sample) -> str:
+    """The beginning of a recorded watch; "" if it is none."""
+    return sample.text if _WATCH.match(sample.text) else ""
+
+
+@dataclass(slots=True)
+class _Object:
+    """An object of the API, where it stands, and what a watch says happened to it."""
+
+    line: int
+    value: Any
+    became: str | None = None
+    why: str | None = None  # of what is broken
+    raw: str | None = None
+
+    @property
+    def uid(self) -> Any:
+        return part(self.value, "metadata").get("uid")
 
 
 def parse(block: Block, reading: Reading) -> pl.DataFrame:
-    """One row a Pod or Event, as evidence; a Pod's time is the newest one in the file.
+    """One row an object: Pods and Events are evidence, what tells of no Pod is skipped.
 
-    That is the latest moment of which the file knows that its Pods were there. `startTime` and the
-    like say when a Pod began, not that it had its address by then.
+    A file of Pods is a snapshot. The newest time in it is the latest moment of which it knows that
+    all of them were there. A watch shows a Pod again and again, each time as it was then.
     """
-    del reading
-    text = block.data.decode("utf-8", "replace")
-    objects: list[tuple[int, dict[str, Any]]] = []
-    rows: list[dict[str, object]] = []
-    try:
-        for at, document in _documents(text):
-            line = text.count("\n", 0, at) + block.first_line
-            objects += [(line, item) for item in _items(document)]
-    except _BrokenError as error:
-        said, at = error.args
-        rows.append({"line": text.count("\n", 0, at) + block.first_line, "kind": "unreadable",
-                     "raw": text[at:], "why": f"no valid JSON: {said}"})  # fmt: skip
-    newest = max((time for _, item in objects for time in _times(item)), default=None)
-    for line, item in objects:
-        row = _event(item) if "involvedObject" in item else _pod(item, newest)
-        rows.append({"line": line, "kind": "evidence", **row})
-    schema = {name: PARSED[name] for name in _COLUMNS}
-    frame = pl.DataFrame(rows, schema={**schema, "kind": pl.String()}, orient="row")
-    # Several on a line are told apart by their place in it.
-    place = pl.int_range(pl.len(), dtype=pl.Int64).over("line")
-    return frame.with_columns(
-        pl.col("kind").cast(KIND),
-        index=pl.when(pl.len().over("line") > 1).then(place),
-    ).sort("line", "index", maintain_order=True)
+    objects = list(_objects(block.data.decode("utf-8", "replace"), block.first_line))
+    times = Counter(one.uid for one in objects if one.became is None and is_pod(one.value))
+    snapshot = None
+    if max(times.values(), default=0) <= 1:  # else someone recorded `kubectl get pods --watch`
+        snapshot = newest(one.value for one in objects if one.became is None)
+    records = [_record(one, snapshot, reading) for one in objects]
+    return lines.of_records(lines.numbered(records), reading)
 
 
-def _documents(text: str) -> Iterator[tuple[int, Any]]:
-    """(where it begins, value) of each JSON value in TEXT."""
-    decoder, at = json.JSONDecoder(), 0
-    while begin := _FILLED.search(text, at):
-        at = begin.start()
+def _objects(text: str, first_line: int) -> Iterator[_Object]:
+    """The objects in TEXT; after a broken one those of the next document on."""
+    where, at = whole.Lines(text, first_line), 0
+    while at < len(text):
         try:
-            value, end = decoder.raw_decode(text, at)
-        except ValueError as error:
-            raise _BrokenError(str(error), at) from None
-        yield at, value
-        at = end
+            for place, value in whole.each(text, "items", at):
+                if isinstance(value, dict) and value.keys() == {"type", "object"}:
+                    yield _Object(where.at(place), value["object"], str(value["type"]))
+                else:
+                    yield _Object(where.at(place), value)
+            return
+        except whole.BrokenError as error:
+            following = _NEXT.search(text, error.at)
+            at = following.end() if following else len(text)
+            raw = text[error.at : at].rstrip()
+            yield _Object(where.at(error.at), None, why=str(error), raw=raw)
 
 
-def _items(document: Any) -> list[dict[str, Any]]:
-    items = document.get("items", [document]) if isinstance(document, dict) else [document]
-    return [item if isinstance(item, dict) else {} for item in items]
-
-
-def _pod(pod: dict[str, Any], newest: str | None) -> dict[str, object]:
-    meta, spec, status = (_part(pod, name) for name in ("metadata", "spec", "status"))
-    labels = _part(meta, "labels")
-    # On the host's network, and after its end, a Pod has no address of its own.
-    own = not spec.get("hostNetwork") and status.get("phase") not in _ENDED
-    statuses = [one for one in status.get("containerStatuses") or () if isinstance(one, dict)]
-    only = statuses[0] if len(statuses) == 1 else {}
-    return {
-        "time": newest,
-        "message": f"Pod {status.get('phase', '')}".rstrip(),
-        "service": labels.get("app.kubernetes.io/name") or labels.get("app"),
-        "namespace": meta.get("namespace"),
-        "pod": meta.get("name"),
-        "pod_uid": meta.get("uid"),
-        "node": spec.get("nodeName"),
-        "container_name": only.get("name"),
-        "container_id": only.get("containerID"),
-        "ip": status.get("podIP") if own else None,
-        "host_ip": status.get("hostIP"),
-    }
-
-
-def _event(event: dict[str, Any]) -> dict[str, object]:
-    about = _part(event, "involvedObject")
-    is_pod = about.get("kind") == "Pod"
-    field = _CONTAINER.match(str(about.get("fieldPath") or ""))
-    return {
-        "time": event.get("eventTime") or event.get("lastTimestamp") or event.get("firstTimestamp"),
-        "message": event.get("message"),
-        "namespace": about.get("namespace"),
-        "pod": about.get("name") if is_pod else None,
-        "pod_uid": about.get("uid") if is_pod else None,
-        "container_name": field[1] if field else None,
-        "node": _part(event, "source").get("host"),
-        "lifecycle": _LIFECYCLE.get(str(event.get("reason"))) if is_pod else None,
-    }
-
-
-def _part(of: dict[str, Any], name: str) -> dict[str, Any]:
-    value = of.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _times(value: Any) -> Iterator[str]:
-    """The past times of a Pod (RFC 3339 in UTC, to the second, as the API writes them)."""
-    if isinstance(value, dict) and "involvedObject" not in value:
-        for name, inner in value.items():
-            if name in _PAST and isinstance(inner, str):
-                yield inner
-            elif name not in ("annotations", "spec"):
-                yield from _times(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _times(inner)
+def _record(one: _Object, snapshot: str | None, reading: Reading) -> lines.Record:
+    item = one.value
+    if one.why is not None:
+        return lines.Record(one.line, None, {}, "unreadable", why=one.why, raw=one.raw)
+    if one.became == "ERROR":
+        reading.notes.add(f"the watch broke off ({status_said(item)}): what happened until it "
+                          "was begun again is missing")  # fmt: skip
+    elif is_event(item):
+        return lines.Record(one.line, None, event(item), "evidence")
+    elif is_pod(item):
+        seen = newest([item]) if one.became or snapshot is None else snapshot
+        roles = pod(item, seen, gone=one.became == "DELETED")
+        return lines.Record(one.line, None, roles, "evidence")
+    return lines.Record(one.line, None, {}, "skipped")

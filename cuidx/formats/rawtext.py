@@ -14,12 +14,13 @@ from cuidx.formats.base import Example, Sample, whole_lines
 from cuidx.formats.lines import parse
 from cuidx.suffix import OPENING
 
-__all__ = ["NAME", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
+__all__ = ["NAME", "PARTS", "SAMPLES", "SOURCE", "TITLE", "cut", "parse", "sniff"]
 
 NAME: Final = "rawtext"
 TITLE: Final = "text lines, with or without the suffix"
 SOURCE: Final = "the suffix: the IKontainer method; the text before it is free"
 
+PARTS: Final = (("printable text", r"[^\x00-\x08]"),)
 SAMPLES: Final = (
     Example(
         "2026-11-02T09:00:01.250Z INFO charge accepted from=10.10.10.4 request_id=4f1c9e2a "

@@ -10,11 +10,16 @@ import polars as pl
 from cuidx.formats import lines
 from cuidx.formats.base import Reading, kinds
 from cuidx.formats.documents import COLLECTOR_KEYS, Table, table
-from cuidx.schema import TIME
+from cuidx.schema import EVIDENCE_ROLES, KIND, TIME
 
 
-def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFrame:
-    """The roles of FRAME's rows: one event a row, line numbers from FIRST_LINE on."""
+def parse(
+    frame: pl.DataFrame, first_line: int, reading: Reading, *, wrapped: bool | None = None
+) -> pl.DataFrame:
+    """The roles of FRAME's rows: one event a row, line numbers from FIRST_LINE on.
+
+    WRAPPED says whether a collector made the rows of programs' lines, where the names don't.
+    """
     found: dict[str, list[tuple[int, pl.Expr]]] = {}
     for name, dtype in frame.schema.items():
         _roles(pl.col(name), dtype, (name,), table(reading.fields), found)
@@ -28,16 +33,23 @@ def parse(frame: pl.DataFrame, first_line: int, reading: Reading) -> pl.DataFram
         out = out.hstack(frame.select(**columns))
     out = out.with_columns(
         pl.lit(None, pl.String).alias(role)
-        for role in sorted((reading.want | lines.ALWAYS) - set(columns))
+        for role in sorted((reading.want | lines.ALWAYS) - set(EVIDENCE_ROLES) - set(columns))
     ).with_columns(
-        envelope=pl.lit(not COLLECTOR_KEYS.isdisjoint(frame.columns)),
+        record_kind=pl.lit(None, KIND),
+        envelope=pl.lit(
+            not COLLECTOR_KEYS.isdisjoint(frame.columns) if wrapped is None else wrapped
+        ),
         document=pl.lit(True),
         is_line=pl.lit(True),
         suffixes=pl.lit(0, pl.Int64),
         repeats=pl.lit(None, pl.Boolean),  # a row has each key once
     )
     if "message" in columns:
+        body = out["message"].fill_null("")
         out = lines.read_messages(out, reading, 0)
+        for pattern in reading.patterns:
+            out = lines.apply_pattern(out, body, pattern, reading.want, out["suffixes"] > 0)
+    out = out.with_columns(kind=pl.coalesce("record_kind", "kind"))
     out = out.drop(lines.INNER).with_columns(
         line=pl.int_range(pl.len(), dtype=pl.Int64) + first_line
     )

@@ -36,6 +36,8 @@ enum {
     CUID = 64,
     SVC = 128,
     ANY_TEXT = 256,  /* "" and "-" are values here, not "none" */
+    STAMP = 512,     /* the runtime's time of the line, where a collector kept it beside its own */
+    NO_NUMBER = 1024,  /* a number says nothing here: of a file's line, not the line */
 };
 
 typedef struct {
@@ -139,7 +141,7 @@ typedef struct {
     int64_t line;
     int32_t *follow;         /* the entry that came after this one, or first in this context */
     int64_t *seen;           /* the last line (from 1) that had this entry */
-    Value values[MOST_ROLES];
+    Value values[MOST_ROLES], stamp;
     int32_t flags;           /* of the document's keys */
     int message_flags;
     int odd;                 /* valid so far, but not to be read here */
@@ -324,13 +326,15 @@ static int value(Line *s, const Entry *e, int depth) {
         start = ++s->p;
         if (!text(s, &escaped)) return 0;
         if (e->role >= 0) take(s, e, start, (size_t)(s->p - 1 - start), escaped);
+        if (e->flags & STAMP) s->stamp = (Value){start, (uint32_t)(s->p - 1 - start), 0, escaped};
         return 1;
     case '{':
         s->p++;
         if (e->flags & PLACE) s->odd = 1;
         return object(s, e->child, depth + 1);
     case '[':
-        if (e->role >= 0) s->odd = 1;  /* its first text counts: rare */
+        /* Its first text counts, or all of them: rare. But not beside a better one. */
+        if (e->role >= 0 && e->rank < s->values[e->role].rank) s->odd = 1;
         s->p++;
         return array(s, depth + 1);
     case 't': return word(s, "true", 4);
@@ -339,7 +343,7 @@ static int value(Line *s, const Entry *e, int depth) {
     default:
         start = s->p;
         if (!number(s, &plain)) return 0;
-        if (e->role >= 0) {
+        if (e->role >= 0 && !(e->flags & NO_NUMBER)) {
             if (plain) take(s, e, start, (size_t)(s->p - start), 0);
             else s->odd = 1;
         }
@@ -580,6 +584,16 @@ static int instant(const uint8_t *p, size_t size, int64_t *out) {
     return 1;
 }
 
+/* How many digits an instant's seconds have behind the point; -1 if it is none. */
+static int fraction(const uint8_t *p, size_t size) {
+    int64_t out;
+    if (!instant(p, size, &out)) return -1;
+    int count = 0;
+    if (p[19] == '.')
+        while (p[20 + count] >= '0' && p[20 + count] <= '9') count++;
+    return count;
+}
+
 /* Whether a message may be JSON or carry a suffix; in doubt yes, the caller looks closely. */
 static int layered(const Value *v) {
     size_t i = 0;
@@ -611,6 +625,16 @@ static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asks) {
     const Plan *plan = s->plan;
     int64_t r = c->rows;
     int64_t used = c->used;
+    int wrapped = (s->flags & WRAPS) || ((s->flags & STREAM) && (s->flags & LOG));
+    if (wrapped && plan->time >= 0 && s->stamp.rank != NO_RANK) {
+        Value *chosen = &s->values[plan->time];
+        if (chosen->rank != NO_RANK && chosen->at != s->stamp.at) {
+            if (chosen->escaped || s->stamp.escaped) return 0;
+            int fine = fraction(chosen->at, chosen->size);
+            if (fine >= 0 && fraction(s->stamp.at, s->stamp.size) > fine)
+                chosen->at = s->stamp.at, chosen->size = s->stamp.size;
+        }
+    }
     for (int i = 0; i < c->roles; i++) {
         Value *v = &s->values[i];
         View *view = &c->views[i][r];
@@ -649,7 +673,6 @@ static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asks) {
         c->instant_valid[r >> 3] |= (uint8_t)(1 << (r & 7));
     else
         c->instant_nulls++;
-    int wrapped = (s->flags & WRAPS) || ((s->flags & STREAM) && (s->flags & LOG));
     int is_line = wrapped || (s->message_flags & IS_LINE);
     c->flags[r] = (uint8_t)((wrapped ? WRAPPED : 0) | (is_line ? LINE : 0) | (suffixed ? SUFFIXED : 0));
     if (plan->message >= 0 && s->values[plan->message].rank != NO_RANK) {
@@ -838,6 +861,7 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
         s->line = line + 1;
         s->flags = s->message_flags = s->odd = 0;
         for (int i = 0; i < plan->roles; i++) s->values[i].rank = NO_RANK;
+        s->stamp.rank = NO_RANK;
         int suffixed = 0, proven = *s->p == '{', unknowns = s->unknowns;
         if (proven) {
             s->p++;

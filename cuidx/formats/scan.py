@@ -18,7 +18,15 @@ import polars as pl
 
 from cuidx.formats import lines, native
 from cuidx.formats.base import Block, Reading
-from cuidx.formats.documents import COLLECTOR_KEYS, FIELDS, LINE_KEYS, ORDER, Table, normal
+from cuidx.formats.documents import (
+    COLLECTOR_KEYS,
+    ORDER,
+    STAMP_KEY,
+    Table,
+    is_line_key,
+    is_text_key,
+    normal,
+)
 from cuidx.schema import KIND
 from cuidx.suffix import CUID_KEY, SVC_KEY
 
@@ -27,9 +35,8 @@ __all__ = ["Scanner"]
 _MOST_KEYS: Final = 20_000  # keys that are data themselves ({"user-1": …}) are not worth learning
 _ROUNDS: Final = 12
 # What a key is, beside a role, and what a row is: the same numbers stand in scan.c.
-_WRAPS, _STREAM, _LOG, _IS_LINE, _DOCUMENT, _PLACE, _CUID, _SVC, _ANY_TEXT = (
-    1 << bit for bit in range(9)
-)
+(_WRAPS, _STREAM, _LOG, _IS_LINE, _DOCUMENT, _PLACE, _CUID, _SVC, _ANY_TEXT, _STAMP,
+ _NO_NUMBER) = (1 << bit for bit in range(11))  # fmt: skip
 _WRAPPED, _LINE, _SUFFIXED, _ODD = 1, 2, 4, 8
 _PLACES: Final = {"_index": "doc_index", "_id": "doc_id"}
 
@@ -98,12 +105,16 @@ class Scanner:
             before = len(self._keys)
             places = {number: place for place, number in self._contexts.items()}
             for context, raw in unknown:
-                if (context, raw) not in self._keys:
+                if (context, raw) not in self._keys and not self._is_odd(raw, places[context][1]):
                     self._keys[context, raw] = self._key(context, raw, *places[context])
             if len(self._keys) == before:
                 return False
             self._plan = self._compiled()
             return True
+
+    def _is_odd(self, raw: bytes, whole: bool) -> bool:
+        """Whether a document with this key at its top takes more than names: it stays unknown."""
+        return whole and bool(self._table.adapters_of([str(json.loads(b'"' + raw + b'"'))]))
 
     def _key(self, context: int, raw: bytes, path: tuple[str, ...], whole: bool) -> _Key:
         """What a key as it stands in the file means."""
@@ -121,9 +132,10 @@ class Scanner:
             flags |= _WRAPS if key in COLLECTOR_KEYS else 0
             flags |= {"stream": _STREAM, "log": _LOG, "_source": _DOCUMENT,
                       CUID_KEY: _CUID, SVC_KEY: _SVC}.get(key, 0)  # fmt: skip
+            flags |= _STAMP if key == STAMP_KEY and self._table.stamps else 0
         if role == "message":
-            is_line = rank < 0 or FIELDS["message"][rank] in LINE_KEYS
-            flags |= _ANY_TEXT | (_IS_LINE if is_line else 0)
+            flags |= _ANY_TEXT | (_IS_LINE if is_line_key(rank) else 0)
+            flags |= _NO_NUMBER if is_text_key(rank) else 0
         return _Key(context, raw, role, rank, below, flags)
 
     def _below(self, path: tuple[str, ...], whole: bool) -> int:
@@ -170,15 +182,19 @@ class Scanner:
         frame = cut.drop(empty).with_columns(
             *(pl.lit(None, pl.String).alias(role) for role in sorted(needed - set(roles))),
             suffixes=(pl.col("flags") & _SUFFIXED != 0).cast(pl.Int64),
-            envelope=pl.col("flags") & _WRAPPED != 0,
+            envelope=(pl.col("flags") & _WRAPPED != 0)
+            | ((pl.col("flags") & _ODD == 0) & reading.wrapped),
             is_line=pl.col("flags") & _LINE != 0,
             document=pl.col("flags") & _ODD == 0,
             kind=pl.lit("event", KIND),
+            record_kind=pl.lit(None, KIND),
         )
         if "time" not in reading.want or not cut["instant"].count():
             frame = frame.drop("instant")
         if "message" in frame.columns:
             frame = lines.read_messages(frame, reading, 0)
+        if frame["record_kind"].count():  # a message was found to be another kind of record
+            frame = frame.with_columns(kind=pl.coalesce("record_kind", "kind"))
         return frame.drop(*lines.INNER, "flags")
 
 

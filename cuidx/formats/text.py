@@ -9,7 +9,7 @@ The addresses in a text have no role. What has no time of its own takes that of 
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Final, Protocol
 
 import polars as pl
 
@@ -30,9 +30,9 @@ _LEVEL_AFTER: Final = (
 # Without a time only a capital word at the very start, or a key that says so.
 _LEVEL_FIRST: Final = rf"^[\[(<]?({_LEVEL_WORD})\b"
 _LEVEL_KEY: Final = r'\b(?:level|lvl|severity)="?([A-Za-z]+)'
-_REQUEST: Final = r'(?i)(?:^|[^\w-])(?:x[-_])?(?:request|req)[-_]?id"?\s*[=:]\s*"?([\w.-]+)'
-_RID: Final = r"(?:^|\s)rid=([\w.-]+)"
-_TRACE: Final = r'(?i)(?:^|[^\w-])trace[-_]?id"?\s*[=:]\s*"?([\w.-]+)'
+_REQUEST: Final = r'(?i)(?:^|[^\w-])(?:x[-_])?(?:request|req)[-_]?id"?\s*[=:]\s*"?(\w[\w.-]*)'
+_RID: Final = r"(?:^|\s)rid=(\w[\w.-]*)"
+_TRACE: Final = r'(?i)(?:^|[^\w-])trace[-_]?id"?\s*[=:]\s*"?(\w[\w.-]*)'
 
 
 def split_suffix(text: pl.Series) -> pl.DataFrame:
@@ -82,7 +82,7 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
     else:
         message = text
     column = pl.col("text")
-    columns: dict[str, pl.Expr] = {}
+    columns: dict[str, pl.Expr | pl.Series] = {}
     if "time" in want:
         columns["time"] = column.str.extract(_TIME, 1)
     if "level" in want:
@@ -93,13 +93,94 @@ def read(text: pl.Series, want: frozenset[str]) -> pl.DataFrame:
         )
     if "message" in want:
         columns["message"] = pl.col("message").str.strip_chars_end()
-    found = pl.DataFrame({"text": text, "message": message}).select(**columns)
     for role, hint, patterns in (
         ("request_id", ("req", "rid="), (_REQUEST, _RID)),
         ("trace_id", ("trace",), (_TRACE,)),
     ):
         if role in want:
-            found = found.with_columns(_extract(text, hint, patterns).alias(role))
+            columns[role] = _extract(text, hint, patterns)
+    found = pl.DataFrame({"text": text, "message": message}).select(**columns)
+    shaped = known(text, want, found)
+    if shaped is None:
+        return found
+    # A shape knows its lines whole: what it says is null is not there.
+    return found.with_columns(
+        pl.when(shaped["fits"]).then(shaped[role])
+        .otherwise(found[role] if role in found.columns else None).alias(role)
+        for role in shaped.columns if role != "fits"
+    )  # fmt: skip
+
+
+class Text(Protocol):
+    """A shape that text lines have: a format whose lines may stand in any envelope.
+
+    LIKELY is an expression that each such line fits, quick to refuse others: anchored with `^`.
+    IN_FIELDS says that all addresses of such a line are roles: none is left for `text`.
+    """
+
+    @property
+    def LIKELY(self) -> str: ...  # noqa: D102, N802
+    @property
+    def IN_FIELDS(self) -> bool: ...  # noqa: D102, N802
+
+    def read(self, text: pl.Series, want: frozenset[str], /) -> pl.DataFrame:
+        """`fits` (boolean), roles of PARSED and maybe record_kind (KIND), a row for each of TEXT.
+
+        What is left out (`message` where it is the line itself, say) stays as `read` above finds
+        it in any text; a column of nulls says that such lines never have it.
+        """
+
+
+def known(
+    text: pl.Series, want: frozenset[str], found_so_far: pl.DataFrame | None = None
+) -> pl.DataFrame | None:
+    """What the shapes in `formats.TEXTS` say of those of TEXT that fit one: roles and record_kind.
+
+    Same length and order as TEXT; all null where none fits. None if no text fits any. Roles that a
+    shape leaves out are taken from FOUND_SO_FAR.
+    """
+    from cuidx.formats import TEXTS  # formats stand on this module
+
+    found: pl.DataFrame | None = None
+    likely = text.str.contains("|".join(f"(?:{shape.LIKELY})" for shape in TEXTS)).arg_true()
+    if likely.is_empty():
+        return None
+    some = text.gather(likely)
+    left = some.is_not_null()
+    for shape in TEXTS:
+        at = (left & some.str.contains(shape.LIKELY)).arg_true()
+        if at.is_empty():
+            continue
+        part = shape.read(some.gather(at), want)
+        fits = part["fits"].fill_null(False)
+        if not fits.any():
+            continue
+        left = left.clone().scatter(at.filter(fits), False)
+        part = part.drop("fits").filter(fits).with_columns(at=likely.gather(at.filter(fits)))
+        if found_so_far is not None:
+            rest = [name for name in found_so_far.columns if name not in part.columns]
+            part = part.with_columns(found_so_far[name].gather(part["at"]) for name in rest)
+        found = part if found is None else pl.concat([found, part], how="diagonal")
+    if found is None:
+        return None
+    place = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(text))
+    place = place.scatter(found["at"], range(len(found)))
+    return found.drop("at").select(pl.all().gather(place), fits=place.is_not_null())
+
+
+def in_fields(text: pl.Series) -> pl.Series:
+    """Which of TEXT are lines of a shape whose addresses are all roles."""
+    from cuidx.formats import TEXTS
+
+    shapes = [shape for shape in TEXTS if shape.IN_FIELDS]
+    found = pl.Series([False]).new_from_index(0, len(text))
+    likely = text.str.contains("|".join(f"(?:{shape.LIKELY})" for shape in shapes)).arg_true()
+    some = text.gather(likely)
+    for shape in shapes if len(likely) else ():
+        at = some.str.contains(shape.LIKELY).arg_true()
+        if len(at):
+            fits = shape.read(some.gather(at), frozenset())["fits"].fill_null(False)
+            found = found.scatter(likely.gather(at.filter(fits)), True)
     return found
 
 

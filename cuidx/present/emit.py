@@ -83,7 +83,7 @@ def _write(pieces: Iterable[str], file: IO[bytes]) -> None:
 
 
 def _table(result: Result, width: int, color: bool) -> str:
-    from cuidx.present import findings, steps, tables, timeline, trace
+    from cuidx.present import detect, findings, steps, tables, timeline, trace
 
     # All other commands have the general one.
     designed = {
@@ -91,6 +91,7 @@ def _table(result: Result, width: int, color: bool) -> str:
         "steps": steps.render,
         "trace": trace.render,
         "findings": findings.render,
+        "detect": detect.render,
     }
     draw = designed.get(result.command, tables.render)
     return draw(result, width=width, color=color)

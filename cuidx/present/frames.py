@@ -37,12 +37,13 @@ def emit_frames(
     output: Path | None,
     color: bool | None = None,
     width: int | None = None,
+    metadata: Callable[[], dict[str, str]] | None = None,
 ) -> None:
     """Write FRAMES, as they come, to OUTPUT (None or `-`: standard output).
 
     RESULT has no rows; its accounting and warnings are asked for when the last frame is out. ROWS
     makes JSON-ready rows of a frame, DRAW a table's text of rows, width and colour. Each piece is
-    flushed: a reader sees what has come.
+    flushed: a reader sees what has come. METADATA is for Parquet.
     """
     to_terminal = is_stdout(output) and sys.stdout.isatty()
     if color is None:
@@ -63,7 +64,7 @@ def emit_frames(
             case Form.csv:
                 pieces = _csv(frames, result)
             case Form.parquet:
-                _parquet(frames, file)
+                _parquet(frames, file, metadata)
                 return
             case _:
                 each = (row for frame in frames for row in rows(frame))
@@ -142,7 +143,9 @@ def _csv(frames: Frames, result: Result) -> Iterator[bytes]:
         yield _written(flat, line_terminator="\r\n")
 
 
-def _parquet(frames: Frames, file: IO[bytes]) -> None:
+def _parquet(
+    frames: Frames, file: IO[bytes], metadata: Callable[[], dict[str, str]] | None
+) -> None:
     """Times and numbers keep their types."""
     from polars.io.plugins import register_io_source
 
@@ -160,6 +163,15 @@ def _parquet(frames: Frames, file: IO[bytes]) -> None:
         yield from each
 
     buffer = io.BytesIO() if not file.seekable() else file
-    register_io_source(read, schema=first.schema).sink_parquet(buffer)
+    said = None if metadata is None else metadata()
+    register_io_source(read, schema=first.schema).sink_parquet(buffer, metadata=said)
     if isinstance(buffer, io.BytesIO):
         file.write(buffer.getvalue())
+
+
+def write_parquet(
+    frames: Frames, output: Path, metadata: Callable[[], dict[str, str]] | None = None
+) -> None:
+    """FRAMES as a Parquet file, whole or not at all."""
+    with opened(output) as file:
+        _parquet(frames, file, metadata)

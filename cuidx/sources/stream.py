@@ -25,6 +25,8 @@ _MAGIC: Final = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
     (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow-stream"),  # no UTF-8 text begins so
 )
 
 
@@ -36,7 +38,7 @@ ENDS_EARLY: Final = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
 def compression(head: bytes) -> str | None:
-    """`gzip`, `zstd`, `bzip2`, `xz`, `parquet`, or None, by the first bytes."""
+    """The name in _MAGIC of what begins with HEAD; None for anything else."""
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 
 
@@ -44,7 +46,7 @@ def compression(head: bytes) -> str | None:
 def open_source(
     source: Source, raw: BinaryIO | None = None
 ) -> Iterator[tuple[BinaryIO, str | None]]:
-    """(the bytes without their compression, its name or None). Parquet comes as it is.
+    """(the bytes without their compression, its name or None). Parquet and Arrow come as they are.
 
     RAW is given where the bytes come from an open file (standard input).
 

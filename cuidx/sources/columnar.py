@@ -1,0 +1,43 @@
+"""Files of columns: Parquet, and Arrow's two forms, a file and a stream. They have no lines."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Final
+
+import polars as pl
+
+from cuidx.errors import SourceError
+
+# What a source is found to be (`stream.compression`): its format, and what people call it.
+COLUMNAR: Final = {
+    "parquet": ("parquet", "a Parquet file"),
+    "arrow": ("arrow", "an Arrow file"),
+    "arrow-stream": ("arrow", "an Arrow stream"),
+}
+NAMES: Final = frozenset(name for name, _ in COLUMNAR.values())
+_ROWS: Final = 65_536  # at once
+
+
+def frames(path: str, where: str | io.BytesIO, kind: str) -> Iterator[pl.DataFrame]:
+    """The rows of a source of some KIND of COLUMNAR, in parts. A stream is read as a whole.
+
+    Raises:
+        SourceError: it can't be read. Nothing of a damaged one is.
+    """
+    try:
+        if kind == "arrow-stream":
+            yield from pl.read_ipc_stream(where).iter_slices(_ROWS)
+            return
+        scan = pl.scan_parquet(where) if kind == "parquet" else pl.scan_ipc(where)
+        rows = int(scan.select(pl.len()).collect().item())
+        for start in range(0, rows, _ROWS):
+            yield scan.slice(start, _ROWS).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        what = COLUMNAR[kind][1].split(" ", 1)[1]
+        raise SourceError(
+            f"this {what} can't be read: {str(error).splitlines()[0]}",
+            where=path,
+            do=f"write it again; {COLUMNAR[kind][1]} that was cut off has no usable part",
+        ) from None
