@@ -8,6 +8,7 @@ from typing import Final
 from cuidx.present import accounting
 from cuidx.present.emit import version
 from cuidx.present.escape import markdown as escaped
+from cuidx.present.findings import TITLES
 from cuidx.report import words as say
 from cuidx.report.facts import Alerts, Facts, Row
 from cuidx.report.words import Name, Sentence, Words
@@ -124,7 +125,7 @@ def _findings(facts: Facts) -> Iterator[str]:
         more = f" and {len(lines) - 5} more" if len(lines) > _MOST["lines"] else ""
         about = row["container"] or row["ip"] or "-"
         places = ", ".join(lines[: _MOST["lines"]]) + more
-        rows.append([say.FINDINGS[row["kind"]], about, row["why"], places])
+        rows.append([TITLES[row["kind"]], about, row["why"], places])
     yield from _table(["what", "about", "why", "lines"], rows)
     yield from _more(len(facts.findings), _MOST["findings"], "findings")
 

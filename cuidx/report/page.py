@@ -22,6 +22,7 @@ from cuidx.charts.timeline import timeline_chart
 from cuidx.present import accounting
 from cuidx.present.cells import text
 from cuidx.present.emit import version
+from cuidx.present.findings import TITLES
 from cuidx.report import words as say
 from cuidx.report.data import data
 from cuidx.report.facts import Facts, Row
@@ -352,7 +353,7 @@ def _findings(facts: Facts) -> str:
         return _section("findings", "Findings", "<p>Nothing is odd in the evidence.</p>")
     rows = [
         [
-            say.FINDINGS[row["kind"]],
+            TITLES[row["kind"]],
             f"<code>{_text(row['container'] or row['ip'] or '-')}</code>",
             _text(row["why"]),
             " ".join(_place(facts, one["source"], one["line"]) for one in row["lines"]),

@@ -29,11 +29,6 @@ CHANGES: Final = {
     "returned": "the same holder again",
     "shared": "at the same time as others",
 }
-FINDINGS: Final = {
-    "suffixes": "two suffixes", "repeated-key": "key twice", "two-ips": "two addresses at once",
-    "two-holders": "two holders at once", "clock": "clock", "hole": "hole", "gap": "gap",
-    "no-start": "no start", "no-stop": "no stop", "cut": "cut off",
-}  # fmt: skip
 SEARCHES: Final = ("ip_search", "ip_time_search", "cuid_search")
 _TOLD: Final = 8  # holders of an address that the sentence names
 
