@@ -13,6 +13,25 @@ from cuidx.present.form import Form
 
 _READ, _PICK, SHOW_PANEL = "Reading", "Choosing", "Output"
 
+
+def _formats(start: str) -> list[str]:
+    from cuidx.formats import BY_NAME
+
+    return [name for name in sorted(BY_NAME) if name.startswith(start)]
+
+
+def _roles(start: str) -> list[str]:
+    from cuidx.schema import ROLES
+
+    return [f"{role}=" for role in ROLES if role.startswith(start)]
+
+
+def _columns(start: str) -> list[str]:
+    from cuidx.schema import EVENTS
+
+    return [f"{name}=" for name in EVENTS if name.startswith(start)]
+
+
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -24,12 +43,12 @@ Sources = Annotated[
 ]
 InputFormat = Annotated[
     str | None,
-    typer.Option("--input-format", metavar="NAME", rich_help_panel=_READ,
+    typer.Option("--input-format", metavar="NAME", rich_help_panel=_READ, autocompletion=_formats,
                  help="Skip detection; `cuidx formats` lists them."),
 ]  # fmt: skip
 Field = Annotated[
     list[str] | None,
-    typer.Option("--field", metavar="ROLE=PATH", rich_help_panel=_READ,
+    typer.Option("--field", metavar="ROLE=PATH", rich_help_panel=_READ, autocompletion=_roles,
                  help="Where a column is, e.g. request_id=headers.x-request-id. Repeatable."),
 ]  # fmt: skip
 Pattern = Annotated[
@@ -71,7 +90,7 @@ Until = Annotated[
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="COL=VALUE", rich_help_panel=_PICK,
+    typer.Option("--where", metavar="COL=VALUE", rich_help_panel=_PICK, autocompletion=_columns,
                  help="Only events whose column equals VALUE; a container by a unique prefix. "
                  "Repeatable."),
 ]  # fmt: skip
