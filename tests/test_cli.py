@@ -744,7 +744,7 @@ def test_the_example_in_the_help_works(command: str) -> None:
         ("cuidx re", ["report", "resolve", "reuse"]),
         ("cuidx report --al", ["--alert", "--alert-level"]),
         ("cuidx steps --search a", ["any"]),
-        ("cuidx timeline --input-format fluentd-", ["fluentd-es"]),
+        ("cuidx timeline --input-format elasticdump-", ["elasticdump-array"]),
         ("cuidx timeline --where req", ["request_id="]),
         ("cuidx timeline fix", []),  # then bash itself offers files
     ],
