@@ -155,7 +155,7 @@ def generated(kind: str) -> str:
             "| format | what it is | where the layout is from |",
             "| --- | --- | --- |",
             *(
-                f"| `{f.NAME}` | {f.TITLE} | {f.SOURCE} |"
+                f"| `{f.NAME}` | {f.TITLE} | {f.SOURCE} |".replace("ES|QL", "ES\\|QL")
                 for f in sorted(FORMATS, key=lambda f: f.NAME)
             ),
         ]

@@ -370,6 +370,12 @@ OTHER: dict[str, str] = {
         '"@timestamp":"2026-11-02T09:00:00.1Z","time":"2026\\u002d11-02T09:00:00.123Z","_p":"F"'),
     "nobody's, a finer time": BASE.replace('"ts":"2026-11-02T09:00:00Z"',
         '"@timestamp":"2026-11-02T09:00:00.1Z","time":"2026-11-02T09:00:00.123Z"'),
+    "epoch with microseconds": BASE.replace('"2026-11-02T09:00:00Z"', "1793610000.100412"),
+    "epoch with microseconds, a 0": BASE.replace('"2026-11-02T09:00:00Z"', "1793610000.100410"),
+    "epoch with seven digits": BASE.replace('"2026-11-02T09:00:00Z"', "1793610000.1004123"),
+    "epoch beside a better time": BASE.replace(
+        '"ts":"2026-11-02T09:00:00Z"', '"date":1793610000.1004123,"time":"2026-11-02T09:00:01Z"'),
+    "message a long number": BASE.replace('"hello"', "1.12345678901234567"),
     "line a number": BASE.replace('"msg":"hello"', '"line":12'),
     "line a text": BASE.replace('"msg":"hello"', '"line":"ERROR it failed"'),
     "line a list": BASE.replace('"msg":"hello"', '"line":[1,"a"]'),
@@ -618,3 +624,10 @@ def test_a_sample_lacks_no_part_of_its_format(name: str) -> None:
     # A continuation, a header or a free form may lack one; the format's first sample shows all.
     assert found[0] == []
     assert all(len(missing) < len(BY_NAME[name].PARTS) or name == "rawtext" for missing in found)
+
+
+def test_rows_under_names_that_say_nothing_are_rows_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('"Nov 2, 2026 @ 10:00:01.250",x,y\n"Nov 2, 2026 @ 10:00:02.000",1,2\n')
+    count = cuidx.open_case(path, input_format="kibana-csv").accounting
+    assert (count.records, count.events, count.skipped) == (2, 1, 1)

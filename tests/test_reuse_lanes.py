@@ -43,7 +43,7 @@ def test_holders_have_letters_on_the_lane_and_lines_below_it() -> None:
         "2026-11-02 09:00:00~09:10:00 UTC · 3 IPs · 1 reus…\n"
         "  ╷09:00   ╷09:02    ╷09:04   ╷09:06    ╷09:08\n"
         "10.0.0.1  2 holders, 6 lines mixed\n"
-        "  A━━━━━━━━━━━━━━━━━━━┄┄┄┄┄┄┄┄┄B━━━━━━━━━━━━━━━━━━\n"
+        "  A━━━━━━━━━━━━━━━━━━━┄┄┄┄┄┄┄┄B━━━━━━━━━━━━━━━━━━━\n"
         "  A first    sa aaaaaaaa 09:00:00~09:04:00 3 p-a\n"
         "  B recycled sb bbbbbbbb 09:06:00~09:10:00 3 p-b\n"
         "10.0.0.3  2 holders, at the same time\n"

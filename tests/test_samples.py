@@ -121,3 +121,41 @@ def test_a_sample_gives_what_it_must(
         path.write_bytes(data)
         case = cuidx.open_case(path, tz="UTC")
     assert described(case) == expected(name)
+
+
+# Half of the middle line before that line: what it is, where it is not one unreadable record.
+HALF: dict[str, dict[str, int]] = {
+    # Text is text, whatever ends it; what is in front of it is whole.
+    "rawtext": {"events": 1}, "containerd": {"events": 1}, "kubectl-logs": {"events": 1},
+    "stern-default": {"events": 1}, "cloudwatch-export": {"events": 1},
+    "calico-cni": {"evidence": 1},  # it still names its sandbox
+    "cri": {"fragments": 1},  # a piece without its end, which the next piece goes on with
+    "zeek-conn": {"skipped": 1},  # half a comment
+    # Half a line of an indented document is blanks …
+    "cloudwatch": {}, "k8s-events": {}, "k8s-pods-watch": {},
+    # … or breaks it: what comes before is read, the rest is one unreadable record.
+    "cloudwatch-insights": {"events": -4, "unreadable": 1},
+    "crictl-pods": {"evidence": -3, "unreadable": 1},
+    "es-search": {"events": -5, "unreadable": 1}, "k8s-pods": {"evidence": -3, "unreadable": 1},
+    "esql-response": {"events": -5, "unreadable": 1}, "loki-api": {"events": -5, "unreadable": 1},
+    "prometheus-pod-info": {"evidence": -4, "unreadable": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLE))
+def test_a_broken_line_in_the_middle(name: str, tmp_path: Path) -> None:
+    lines = SAMPLE[name].read_bytes().removesuffix(b"\n").split(b"\n")
+    middle = len(lines) // 2
+    half = lines[middle][: len(lines[middle]) // 2]
+    counts = []
+    for file, data in (("a", lines), ("b", [*lines[:middle], half, *lines[middle:]])):
+        (tmp_path / file).write_bytes(b"\n".join(data) + b"\n")
+        case = cuidx.open_case(tmp_path / file)
+        conserved(case.accounting.as_json())
+        assert case.opened[0].format == EXPECTED[name]["format"]
+        counts.append(case.accounting)
+    whole, broken = counts
+    bins = ("events", "fragments", "evidence", "skipped", "unreadable")
+    changed = {bin_: getattr(broken, bin_) - getattr(whole, bin_) for bin_ in bins}
+    wanted = HALF.get(name, {"unreadable": 1})
+    assert {bin_: count for bin_, count in changed.items() if count} == wanted

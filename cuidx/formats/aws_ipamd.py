@@ -14,6 +14,7 @@ Source: aws/amazon-vpc-cni-k8s, pkg/ipamd: datastore/data_store.go and rpc_handl
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -101,9 +102,8 @@ def sniff(sample: Sample) -> float:
 
 def parse(block: Block, reading: Reading) -> pl.DataFrame:
     """One row a line; what tells of a sandbox or an address is evidence."""
-    frame = lines.parse(block, reading)
-    if "message" not in frame.columns:
-        return frame
+    # What kind of record a line is follows from its message, whatever is asked for.
+    frame = lines.parse(block, replace(reading, want=reading.want | {"message"}))
     is_text = (frame["kind"] == "event") & frame["message"].is_not_null()
     likely = is_text & frame["message"].str.contains_any(list(_HINTS)).fill_null(False)
     at = likely.arg_true()

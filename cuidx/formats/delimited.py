@@ -268,6 +268,8 @@ def parse(
     ]
     good = [row for row, kind in zip(body.cells, kinds, strict=True) if row and kind == "event"]
     cells = change(_columns(good, found, reading), reading)
+    if not cells.width:  # no name says anything; rows are rows all the same
+        cells = pl.DataFrame({"": pl.Series([None] * len(good), dtype=pl.String)})
     wrapped = is_wrapped({name.partition(".")[0] for name in found.names})
     parsed = rows.parse(cells, 1, reading, wrapped=wrapped)
     if {"_id", "_index"} <= set(found.names):  # of an export: the same document is a duplicate

@@ -126,7 +126,7 @@ typedef struct {
     const uint8_t *at;
     uint32_t size;
     int32_t rank;     /* NO_RANK: none yet */
-    uint8_t escaped;
+    uint8_t escaped;  /* 1; 2: a number that Python writes in another way */
 } Value;
 
 typedef struct {
@@ -243,7 +243,9 @@ static int number(Line *s, int *plain) {
         while (*p >= '0' && *p <= '9') p++;
         int size = (int)(p - fraction);
         if (size < 1 || size > 17) return 0;
-        *plain = !zero && digits + size <= 15 && (p[-1] != '0' || size == 1);
+        /* Microseconds of an epoch below 2^32 seconds: doubles lie closer than those there. */
+        int micros = digits == 10 && size == 6 && *whole <= '3';
+        *plain = !zero && (digits + size <= 15 || micros) && (p[-1] != '0' || size == 1);
     }
     if (*p == 'e' || *p == 'E') {
         *plain = 0;
@@ -344,8 +346,7 @@ static int value(Line *s, const Entry *e, int depth) {
         start = s->p;
         if (!number(s, &plain)) return 0;
         if (e->role >= 0 && !(e->flags & NO_NUMBER)) {
-            if (plain) take(s, e, start, (size_t)(s->p - start), 0);
-            else s->odd = 1;
+            take(s, e, start, (size_t)(s->p - start), plain ? 0 : 2);
         }
         return 1;
     }
@@ -642,6 +643,7 @@ static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asks) {
             memset(view, 0, sizeof *view);
             continue;
         }
+        if (v->escaped == 2) { c->used = used; return 0; }
         const uint8_t *at = v->at;
         size_t size = v->size;
         if (v->escaped) {
