@@ -19,18 +19,19 @@ ROOT = Path(cuidx.__file__).parent
 # what it gives, `case` above `present` because a Case shows itself.
 RANKS = (
     *("errors", "suffix", "tagger", "schema", "times", "sources", "formats", "enrich", "load"),
-    *("follow", "analyses", "present", "case", "cli"),
+    *("follow", "analyses", "present", "charts", "report", "case", "cli"),
 )
 # The same inside `case`: what questions stand on, the questions, the Case that has them, opening one.
 CASE_RANKS = (
-    ("rows",), ("story",), ("filters", "told"), ("convert", "detect", "findings", "flow", "split", "steps", "trace"),
+    ("rows",), ("story",), ("filters", "told"),
+    ("convert", "detect", "findings", "flow", "pictures", "split", "steps", "trace"), ("report",),
     ("case",), ("config",), ("opening",), ("__init__",),
 )  # fmt: skip
 FACADE = {"__init__.py", "__main__.py"}  # of the package itself: they lead to `case` and `cli`
 MODULES = sorted(path for path in ROOT.rglob("*.py") if str(path.relative_to(ROOT)) not in FACADE)
 # Where a command and the Case method that answers it have different names.
 METHODS = {"timeline": "lifetimes"}
-HEAVY = {"polars", "rich", "elasticsearch", "orjson"}
+HEAVY = {"polars", "rich", "elasticsearch", "orjson", "altair", "vl_convert"}
 
 
 def name_of(path: Path) -> str:

@@ -738,6 +738,51 @@ def test_the_example_in_the_help_works(command: str) -> None:
     assert (done.code, done.out > "") == (0, True), done.err
 
 
+@pytest.mark.parametrize(
+    ("typed_so_far", "offered"),
+    [
+        ("cuidx re", ["report", "resolve", "reuse"]),
+        ("cuidx report --al", ["--alert", "--alert-level"]),
+        ("cuidx steps --search a", ["any"]),
+        ("cuidx timeline --input-format elasticdump-", ["elasticdump-array"]),
+        ("cuidx timeline --where req", ["request_id="]),
+        ("cuidx timeline fix", []),  # then bash itself offers files
+    ],
+)
+def test_bash_completes_commands_options_and_values(
+    typed_so_far: str, offered: list[str], tmp_path: Path
+) -> None:
+    command = tmp_path / "cuidx"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m cuidx "$@"\n')
+    command.chmod(0o755)
+    words = typed_so_far.split(" ")
+    script = (
+        f"source <(cuidx completion bash); COMP_WORDS=({' '.join(words)}); "
+        f"COMP_CWORD={len(words) - 1}; _cuidx_completion cuidx; printf '%s\\n' \"${{COMPREPLY[@]}}\"; "
+        "complete -p cuidx"
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    )
+    *words, how = done.stdout.split("\n")[:-1]
+    assert [word for word in words if word] == offered
+    assert how == "complete -o default -F _cuidx_completion cuidx"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("shell", "asks"), [("zsh", "compdef"), ("fish", "complete --command")])
+def test_other_shells_have_a_script_too(shell: str, asks: str) -> None:
+    said = ask("completion", shell)
+    assert (said.code, said.err) == (0, "")
+    assert asks in said.out
+    assert f"_CUIDX_COMPLETE=complete_{shell}" in said.out
+
+
 def test_help_is_on_standard_output_and_fits_80_columns() -> None:
     for words in (["--help"], ["-h"], ["timeline", "-h"]):
         said = ask(*words, COLUMNS="80")

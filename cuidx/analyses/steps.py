@@ -53,11 +53,13 @@ class Steps:
     alerts  ALERTS, one row an alert, in the order given
     totals  sums over all alerts for each search, with `distinct_lines`; needless, missed, alerts
     hits    HITS: whose lines the search for each alert's address returns, most first
+    times   when each alert was, in nanoseconds
     """
 
     alerts: pl.DataFrame
     totals: dict[str, Any]
     hits: pl.DataFrame
+    times: pl.Series
 
 
 def steps(
@@ -105,7 +107,7 @@ def steps(
     distinct = {name: _distinct(every[rows]) for name, rows in found_by.items()}
     whose = pl.concat(writers).sort(_ORDER, descending=_DOWN)
     del words
-    return Steps(table, _totals(table, distinct), whose)
+    return Steps(table, _totals(table, distinct), whose, alerts["time"].cast(pl.Int64))
 
 
 def _parts(asked: pl.DataFrame, sought: pl.DataFrame) -> list[pl.DataFrame]:

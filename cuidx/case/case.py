@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -28,6 +28,7 @@ from cuidx.case.detect import detect
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
+from cuidx.case.pictures import reuse_chart, steps_chart, timeline_chart
 from cuidx.case.rows import as_given
 from cuidx.case.split import write_files
 from cuidx.case.steps import compare_searches
@@ -38,8 +39,13 @@ from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
 from cuidx.formats.kept import metadata
 from cuidx.load import Opened, Options, Records
+from cuidx.present.notebook import summary
+from cuidx.present.rows import json_rows
 from cuidx.schema import EVENTS, ROLES
 from cuidx.sources.paths import STDIN, Source
+
+if TYPE_CHECKING:
+    import altair as alt
 
 # Annotated events take many times the room of their lines.
 _SMALL: Final = 4 << 20
@@ -298,6 +304,74 @@ class Case:
         """
         return write_files(self._story, self._filters, output, by, force=force)
 
+    # -- charts ----------------------------------------------------------------------------
+
+    def timeline_chart(self, most: int = 60) -> alt.LayerChart:
+        """The lifetimes on lanes of addresses, an altair chart; at MOST so many lanes."""
+        return timeline_chart(self._story, self._filters, self.lifetimes(), most)
+
+    def reuse_chart(self, most: int = 40) -> alt.LayerChart:
+        """Whose the lines of each reused address are, an altair chart of at MOST so many."""
+        return reuse_chart(self.reuse(), most)
+
+    def steps_chart(
+        self,
+        alert: Sequence[str] | str = (),
+        alert_level: str | None = None,
+        search: str = "own",
+        window: str = "5m",
+        most: int = 12,
+    ) -> alt.LayerChart:
+        """The lines to read after an alert by three searches, an altair chart.
+
+        The options are those of `compare_searches`; at MOST so many containers have bars.
+        """
+        found = self.compare_searches(alert, alert_level, search, window)
+        return steps_chart(found, self.services, window, most)
+
+    # -- the report ------------------------------------------------------------------------
+
+    def report(
+        self,
+        output: str | os.PathLike[str] | None = None,
+        *,
+        alert: Sequence[str] | str = (),
+        alert_level: str | None = None,
+        search: str = "own",
+        window: str = "5m",
+        form: str | None = None,
+    ) -> str:
+        """All of this on one page that needs nothing else, as text; also written to OUTPUT.
+
+        FORM is `html` or `markdown` (for a ticket); by default what OUTPUT's name says. The
+        alerts are chosen as in `compare_searches`; without any choice, events of level ERROR
+        and above that the filters leave.
+
+        Raises:
+            UsageError: another FORM, or a choice of alerts that means nothing.
+        """
+        from cuidx.case.report import alerts_in_words, gathered
+        from cuidx.report.written import form_of, write
+
+        wanted = form_of(form, output)
+        if not alert and alert_level is None:
+            alert_level = "ERROR"
+        steps = self.compare_searches(alert, alert_level, search, window)
+        facts = gathered(
+            self._story,
+            self._filters,
+            steps,
+            lifetimes=self.lifetimes(),
+            reuse=self.reuse(),
+            findings=self.findings(),
+            warnings=self.warnings,
+            services=self.services,
+            alerts_are=alerts_in_words(alert, alert_level),
+            search=search,
+            window=window,
+        )
+        return write(facts, wanted, output)
+
     # -- for those who ask -----------------------------------------------------------------
 
     def find_container(self, start: str) -> str:
@@ -317,9 +391,7 @@ class Case:
         return f"<cuidx.Case of {paths}>"
 
     def _repr_html_(self) -> str:
-        table = self.lifetimes()
-        events = self.accounting.events
-        return f"<p>{events:,} events of {len(table):,} containers</p>{table._repr_html_()}"
+        return summary(json_rows(self.lifetimes()), self.accounting.as_json(), self.warnings)
 
 
 def _scan(

@@ -53,6 +53,11 @@ class Filters:
         return bool(self._since or self._until or self._where)
 
     @property
+    def said(self) -> list[str]:
+        """The filters as typed."""
+        return [words for words, _ in self._conditions()]
+
+    @property
     def want(self) -> frozenset[str]:
         """What has to be read of each record to filter and to count it."""
         return frozenset(ROLES) if self._where else WHO_AND_WHEN
@@ -88,8 +93,10 @@ class Filters:
 
     def shown(self) -> Summary | None:
         """The summary of the events that the filters leave; None if there are no filters."""
-        if self.keep is None:
-            return None
+        return None if self.keep is None else self._counted
+
+    @cached_property
+    def _counted(self) -> Summary:
         groups, pairs = [GROUPS.to_frame()], [PAIRS.to_frame()]
         for place, rows in self.blocks(self.want):
             if rows.height:  # their containers are settled: no identity is worked out again

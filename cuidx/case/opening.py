@@ -13,6 +13,7 @@ from cuidx.case.case import Case, Where, pairs
 from cuidx.case.config import config_beside, read_config, short
 from cuidx.enrich.records import Skew
 from cuidx.load import Options, Records
+from cuidx.present.notebook import Meter, in_notebook
 from cuidx.sources.paths import expand
 
 
@@ -37,7 +38,8 @@ def open_case(
     The options are the command line's (INTERFACE, section 2): LEASES are sources read only for who
     had which address when, SINCE and UNTIL times or words (`-15m`), WHERE columns and values, FIELD
     roles and paths, PATTERN regular expressions with roles as group names. CONFIG is a TOML file;
-    without it `cuidx.toml` beside the sources, or above them, is taken.
+    without it `cuidx.toml` beside the sources, or above them, is taken. PROGRESS is told the path
+    and the bytes that were read of it; in a notebook a line below the cell says so.
 
     Raises:
         UsageError: an option that can't work.
@@ -58,6 +60,8 @@ def open_case(
         exact=exact,
     )
     records = Records(found, options)
+    if progress is None and in_notebook():
+        progress = Meter()
     if progress is not None:
         records.progress = progress
     case = Case(

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 
 from cuidx.errors import CuidxError
 
+COMPLETE = "_CUIDX_COMPLETE"  # set by a shell's script that asks what a word may become
 EPILOG = (
     "Exit codes: 0 done, 1 nothing matches, 2 wrong usage, 3 a source can't be read, "
     "4 --strict and a record was unreadable."
@@ -82,11 +83,13 @@ def run(arguments: list[str] | None = None) -> int:
     # importing registers the commands
     from cuidx.cli import (
         annotate,
+        completion,
         convert,
         detect,
         findings,
         formats,
         manifest,
+        report,
         resolve,
         reuse,
         split,
@@ -98,11 +101,13 @@ def run(arguments: list[str] | None = None) -> int:
 
     del (
         annotate,
+        completion,
         convert,
         detect,
         findings,
         formats,
         manifest,
+        report,
         resolve,
         reuse,
         split,
@@ -114,9 +119,15 @@ def run(arguments: list[str] | None = None) -> int:
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
+    how: dict[str, Any] = {}
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
+        how["prog_name"] = "cuidx"  # also as `python -m cuidx`
     debug = os.environ.get("CUIDX_DEBUG") == "1"
     try:
-        code: Any = app(args=arguments, standalone_mode=False)
+        code: Any = app(args=arguments, standalone_mode=False, **how)
         sys.stdout.flush()
     except CuidxError as error:
         if debug:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,25 @@ from cuidx.errors import UsageError
 from cuidx.present.form import Form
 
 _READ, _PICK, SHOW_PANEL = "Reading", "Choosing", "Output"
+
+
+def _formats(start: str) -> list[str]:
+    from cuidx.formats import BY_NAME
+
+    return [name for name in sorted(BY_NAME) if name.startswith(start)]
+
+
+def _roles(start: str) -> list[str]:
+    from cuidx.schema import ROLES
+
+    return [f"{role}=" for role in ROLES if role.startswith(start)]
+
+
+def _columns(start: str) -> list[str]:
+    from cuidx.schema import EVENTS
+
+    return [f"{name}=" for name in EVENTS if name.startswith(start)]
+
 
 Sources = Annotated[
     list[str],
@@ -23,12 +43,12 @@ Sources = Annotated[
 ]
 InputFormat = Annotated[
     str | None,
-    typer.Option("--input-format", metavar="NAME", rich_help_panel=_READ,
+    typer.Option("--input-format", metavar="NAME", rich_help_panel=_READ, autocompletion=_formats,
                  help="Skip detection; `cuidx formats` lists them."),
 ]  # fmt: skip
 Field = Annotated[
     list[str] | None,
-    typer.Option("--field", metavar="ROLE=PATH", rich_help_panel=_READ,
+    typer.Option("--field", metavar="ROLE=PATH", rich_help_panel=_READ, autocompletion=_roles,
                  help="Where a column is, e.g. request_id=headers.x-request-id. Repeatable."),
 ]  # fmt: skip
 Pattern = Annotated[
@@ -70,7 +90,7 @@ Until = Annotated[
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="COL=VALUE", rich_help_panel=_PICK,
+    typer.Option("--where", metavar="COL=VALUE", rich_help_panel=_PICK, autocompletion=_columns,
                  help="Only events whose column equals VALUE; a container by a unique prefix. "
                  "Repeatable."),
 ]  # fmt: skip
@@ -78,6 +98,36 @@ Now = Annotated[
     str | None,
     typer.Option("--now", metavar="TIME", rich_help_panel=_PICK,
                  help="What relative times count from (default: the newest event)."),
+]  # fmt: skip
+
+
+class Search(StrEnum):
+    """A value of `--search`."""
+
+    own = "own"
+    any = "any"
+
+
+Alert = Annotated[
+    list[str] | None,
+    typer.Option("--alert", metavar="SOURCE:LINE", rich_help_panel=_PICK,
+                 help="An event to start from; SOURCE:LINE:INDEX where a line has several. "
+                 "Repeatable."),
+]  # fmt: skip
+AlertLevel = Annotated[
+    str | None,
+    typer.Option("--alert-level", metavar="LEVEL", rich_help_panel=_PICK,
+                 help="All events of LEVEL and above (without any choice: ERROR)."),
+]  # fmt: skip
+SearchBy = Annotated[
+    Search,
+    typer.Option("--search", help="By address: as its own, a filter on that column, or "
+                 "anywhere in the line, a full-text search."),
+]  # fmt: skip
+Window = Annotated[
+    str,
+    typer.Option("--window", metavar="LENGTH",
+                 help="Before and after the alert, for the search by address and time."),
 ]  # fmt: skip
 FormOption = Annotated[
     Form | None,

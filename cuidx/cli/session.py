@@ -74,7 +74,7 @@ class Session:
         NOTHING says of the table whether it means that nothing matches (exit 1); by default that
         is an empty table where a filter was set. MISSING is said then.
         """
-        from cuidx.cli.rows import flat_columns, json_rows
+        from cuidx.present.rows import flat_columns, json_rows
 
         form = self._form()
         with ExitStack() as stack:
@@ -118,9 +118,9 @@ class Session:
 
         COLUMNS are those of the frames. KEPT, if any, says what goes into a Parquet's metadata.
         """
-        from cuidx.cli.rows import json_rows
         from cuidx.present import annotated
         from cuidx.present.frames import emit_frames
+        from cuidx.present.rows import json_rows
 
         form = self._form()
         count = 0
@@ -151,6 +151,21 @@ class Session:
         sys.stdout.flush()
         self._say(case, result)
         return self._code(case, not count and bool(self.since or self.until or self.where))
+
+    def tell(self, command: str, question: Callable[[Case, str | None], str]) -> int:
+        """Ask QUESTION for a page in the form that was said, write it, and give the exit code."""
+        from cuidx.report.written import form_of as page_form
+
+        form = page_form(self.form and self.form.value, self.output)
+        check(self.output)
+        with ExitStack() as stack:
+            case = self._case(stack)
+            page = question(case, form)
+        with open_output(self.output) as file:
+            file.write(page.encode())
+        sys.stdout.flush()
+        self._say(case, Result(command, "", [], case.accounting.as_json(), case.warnings))
+        return self._code(case, nothing=not case.accounting.events)
 
     def _form(self) -> Form:
         from cuidx.errors import UsageError

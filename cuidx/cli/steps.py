@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from cuidx.cli import options as o
 from cuidx.cli.app import app
@@ -15,51 +12,14 @@ if TYPE_CHECKING:
     from cuidx.case import Case
 
 
-class Search(StrEnum):
-    """A value of `--search`."""
-
-    own = "own"
-    any = "any"
-
-
 @app.command(epilog="Example: cuidx steps fixtures/paper/figure5.jsonl --alert figure5.jsonl:10")
 def steps(
     sources: o.Sources,
     leases: o.Leases = None,
-    alert: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--alert",
-            metavar="SOURCE:LINE",
-            rich_help_panel="Choosing",
-            help="An event to start from; SOURCE:LINE:INDEX where a line has several. Repeatable.",
-        ),
-    ] = None,
-    alert_level: Annotated[
-        str | None,
-        typer.Option(
-            "--alert-level",
-            metavar="LEVEL",
-            rich_help_panel="Choosing",
-            help="All events of LEVEL and above (without any choice: ERROR).",
-        ),
-    ] = None,
-    search: Annotated[
-        Search,
-        typer.Option(
-            "--search",
-            help="By address: as its own, a filter on that column, or "
-            "anywhere in the line, a full-text search.",
-        ),
-    ] = Search.own,
-    window: Annotated[
-        str,
-        typer.Option(
-            "--window",
-            metavar="LENGTH",
-            help="Before and after the alert, for the search by address and time.",
-        ),
-    ] = "5m",
+    alert: o.Alert = None,
+    alert_level: o.AlertLevel = None,
+    search: o.SearchBy = o.Search.own,
+    window: o.Window = "5m",
     input_format: o.InputFormat = None,
     field: o.Field = None,
     pattern: o.Pattern = None,

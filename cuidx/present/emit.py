@@ -83,11 +83,12 @@ def _write(pieces: Iterable[str], file: IO[bytes]) -> None:
 
 
 def _table(result: Result, width: int, color: bool) -> str:
-    from cuidx.present import detect, findings, steps, tables, timeline, trace
+    from cuidx.present import detect, findings, reuse, steps, tables, timeline, trace
 
     # All other commands have the general one.
     designed = {
         "timeline": timeline.render,
+        "reuse": reuse.render,
         "steps": steps.render,
         "trace": trace.render,
         "findings": findings.render,

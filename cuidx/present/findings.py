@@ -9,7 +9,7 @@ from cuidx.present.accounting import many
 from cuidx.present.cells import cells, clip, pad, painter, text
 from cuidx.present.result import Result
 
-_TITLES = {
+TITLES = {
     "suffixes": "two suffixes",
     "repeated-key": "key twice",
     "two-ips": "two addresses",
@@ -52,7 +52,7 @@ def render(result: Result, *, width: int, color: bool) -> str:
 
 def _title(row: Mapping[str, object]) -> str:
     kind = text(row["kind"])
-    return _TITLES.get(kind, kind)
+    return TITLES.get(kind, kind)
 
 
 def _places(row: Mapping[str, object]) -> list[str]:

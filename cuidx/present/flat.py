@@ -5,12 +5,11 @@ Only the forms that people read (table, Markdown, HTML) use it; JSON and CSV kee
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cuidx.present.accounting import span
-from cuidx.present.lanes import short_names
+from cuidx.present.lanes import short_ids
 
 Rows = Sequence[dict[str, Any]]
 
@@ -96,10 +95,10 @@ def _second(time: str | None) -> str | None:
     return time and time[:19].replace("T", " ")
 
 
-_BRIEF: Final = {"reuse", "resolve"}
+_BRIEF: Final = {"resolve"}
+_DRAWN: Final = {"reuse"}  # its table is drawn from the rows as they are
 _WIDE: Final = 120
 _NEAREST: Final = ("nearest_before", "nearest_after")
-_ID: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f-]{8,}", re.IGNORECASE)
 
 LAYOUTS: Final[dict[str, Callable[[Rows], list[dict[str, Any]]]]] = {
     "reuse": _reuse,
@@ -114,6 +113,8 @@ def laid_out(command: str, rows: Rows, width: int | None = None) -> Rows:
 
     WIDTH is that of a table on a terminal, where names and times are shortened to fit.
     """
+    if width is not None and command in _DRAWN:
+        return rows
     found = LAYOUTS[command](rows) if command in LAYOUTS else rows
     return _brief(found, width) if width is not None and command in _BRIEF else found
 
@@ -128,8 +129,7 @@ def _brief(rows: Rows, width: int) -> Rows:
     day = days.pop() + " " if times and len(days) == 1 else ""
     near = [row[end] for row in rows for end in _NEAREST if row.get(end)]
     names = {row["container"] for row in rows if row["container"]} | {one[20:] for one in near}
-    ids = sorted(name for name in names if _ID.match(name))
-    short = dict(zip(ids, short_names([(name, "cuid") for name in ids]), strict=True))
+    short = short_ids(names)
     wide = width >= _WIDE
     out = []
     for row in rows:

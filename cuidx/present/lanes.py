@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,6 +11,7 @@ from cuidx.present.cells import text
 from cuidx.present.timeaxis import moment
 
 _UNSURE = {"pod_name", "ip", "none"}
+_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f-]{8,}", re.IGNORECASE)
 _SLACK = 10**6  # clocks differ: containers of one Pod that overlap by less follow one another
 
 
@@ -92,6 +94,12 @@ def short_names(containers: list[tuple[str, str]]) -> list[str]:
         return (head[: cut + 1] if head[cut - 1 : cut] == "-" else head[:cut]) + slash + tail
 
     return [short(container, kind) for container, kind in containers]
+
+
+def short_ids(names: Iterable[str]) -> dict[str, str]:
+    """Short names for those of NAMES that are ids; others tell by their whole."""
+    ids = sorted(name for name in names if _ID.match(name))
+    return dict(zip(ids, short_names([(name, "cuid") for name in ids]), strict=True))
 
 
 def lines_of(lives: list[Life]) -> Iterator[Line]:

@@ -125,6 +125,6 @@ def test_what_the_tests_need_and_is_missing_is_named(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
-    assert first.startswith("missing for the tagger's tests: ")
+    assert first.startswith("missing for the tests with real parts: ")
     assert {"podman", "nodejs", "npm"} <= set(first.split())
     assert "those tests fail" in second
