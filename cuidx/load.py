@@ -30,6 +30,7 @@ from cuidx.formats.documents import table
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
 from cuidx.schema import KIND, ROLES
+from cuidx.sources.elastic.index import Piece, Query
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -187,11 +188,13 @@ class Records:
         self,
         want: frozenset[str] = frozenset(ROLES),
         beside: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+        only: Query | None = None,
     ) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
 
         BESIDE is asked of each part where it is parsed, in several threads, before times are
-        carried on and duplicates are known.
+        carried on and duplicates are known. ONLY is a query: records that were pushed to a server
+        and do not fit it may be left out.
 
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.
@@ -208,7 +211,7 @@ class Records:
             waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
                 deque()
             )
-            tasks = self._tasks(want)
+            tasks = self._tasks(want, only)
             exhausted = False
             try:
                 while waiting or not exhausted:
@@ -268,11 +271,15 @@ class Records:
             SourceError: at its end, if the source is cut off.
         """
         source = self.sources[at]
+        if source.remote is not None:
+            raise UsageError(
+                "an index has no lines to copy", where=source.path, do="name the files instead"
+            )
         with self._open(source) as (stream, _):
             yield from blocks(stream, source.path, limit=self._sizes.get(source.path) or None,
                               size=1 << 22)  # fmt: skip
 
-    def _tasks(self, want: frozenset[str]) -> Iterator[_Task]:
+    def _tasks(self, want: frozenset[str], only: Query | None) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
@@ -280,7 +287,10 @@ class Records:
         for at, source in enumerate(self.sources):
             try:
                 try:
-                    yield from self._source_tasks(at, source, want)
+                    if source.remote is not None:
+                        yield from self._remote_tasks(at, source, want, only)
+                    else:
+                        yield from self._source_tasks(at, source, want)
                 except OSError as error:
                     raise SourceError(
                         f"can't be read: {error.strerror}",
@@ -381,6 +391,24 @@ class Records:
             except SourceError as error:
                 yield _Task(at, first, _no_work, error)
 
+    def _remote_tasks(
+        self, at: int, source: Source, want: frozenset[str], only: Query | None
+    ) -> Iterator[_Task]:
+        assert source.remote is not None  # noqa: S101 - asked before
+        opened, options = self.opened[at], self.options
+        opened.format = "elasticsearch"
+        roles = table(options.fields)
+        reading = formats.Reading(want=want, fields=options.fields, patterns=options.patterns,
+                                  strict_json=True, notes=opened.notes)  # fmt: skip
+        parse = partial(_parse, elasticdump, reading, options.tz)
+        first = True
+        for piece in source.remote.pieces(want, roles.role_of, only):
+            if isinstance(piece, bytes) and first and is_built() and not options.exact:
+                reading.scanner = Scanner(roles, want, hits=True)
+                reading.scanner.learn(piece)
+            yield _Task(at, first, partial(_ask_and_parse, piece, parse))
+            first = False
+
     def _row_tasks(
         self, at: int, frames: Iterator[pl.DataFrame], want: frozenset[str]
     ) -> Iterator[_Task]:
@@ -455,6 +483,12 @@ def _read_and_parse(
     path: str, start: int, length: int, parse: Callable[[bytes], _Parsed]
 ) -> _Parsed:
     return parse(read_span(path, start, length))
+
+
+def _ask_and_parse(piece: Piece, parse: Callable[[bytes], _Parsed]) -> _Parsed:
+    if isinstance(piece, bytes):
+        return parse(piece)
+    return _Parsed(piece(), 0, 0)  # with the lines' own numbers
 
 
 def _is_plain(path: str) -> bool:

@@ -22,6 +22,7 @@ from cuidx.analyses.trace import HOPS
 from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
+from cuidx.case.push import push_events, push_lifetimes
 from cuidx.case.rows import as_given
 from cuidx.case.split import write_files
 from cuidx.case.steps import compare_searches
@@ -32,6 +33,7 @@ from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Options, Records
 from cuidx.schema import EVENTS, ROLES
+from cuidx.sources.elastic import parse
 from cuidx.sources.paths import STDIN, Source
 
 # Annotated events take many times the room of their lines.
@@ -57,6 +59,9 @@ class Case:
         self._filters = Filters(self._story, since, until, pairs(where), now)
         self._flow: Flow | None = None  # standard input, once it is followed
         self.config: str | None = None  # the TOML file that was read
+        self.ca: str | None = None  # for the server that is written to
+        self.insecure = False
+        self.pushed_to: str | None = None
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame | pl.LazyFrame, **options: Any) -> Case:
@@ -232,6 +237,27 @@ class Case:
             UsageError: OUTPUT can't be that folder.
         """
         return write_files(self._story, self._filters, output, by, force=force)
+
+    def push(
+        self, to: str, index: str | None = None, *, lookup: bool = False, dry_run: bool = False
+    ) -> pl.DataFrame:
+        """Write all events and evidence to Elasticsearch: `case.push.PUSHED`, one row a source.
+
+        TO is `http(s)://host:port/index`, or INDEX names the index. LOOKUP writes the lifetimes to
+        INDEX-lifetimes too. Filters don't matter. What is there already is not written twice.
+
+        Raises:
+            UsageError: TO is no such URL.
+            SourceError: the server can't be reached, or refuses.
+        """
+        target = parse(to, ca=self.ca, insecure=self.insecure, index=index)
+        if set(target.index) & set("*,?"):
+            raise UsageError(f"{target.index}: a pattern", do="push writes to one index: name it")
+        self.pushed_to = target.shown
+        table = push_events(self._story, target, dry_run=dry_run)
+        if lookup and not dry_run:
+            push_lifetimes(self._story, self.lifetimes(), target)
+        return table
 
     # -- for those who ask -----------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import polars as pl
 from cuidx.case.case import Case, Where, pairs
 from cuidx.case.config import config_beside, read_config, short
 from cuidx.load import Options, Records
+from cuidx.sources.elastic import open_index
 from cuidx.sources.paths import expand
 
 
@@ -28,21 +30,26 @@ def open_case(
     tz: str | None = None,
     now: str | None = None,
     exact: bool = False,
+    engine: str = "auto",
+    ca: str | os.PathLike[str] | None = None,
+    insecure: bool = False,
     progress: Callable[[str, int], None] | None = None,
 ) -> Case:
-    """A case of SOURCES: files, folders, globs, `-`. Nothing is read before the first question.
+    """A case of SOURCES: files, folders, globs, `-`, URLs of indices; read once it is asked.
 
     The options are the command line's (INTERFACE, section 2): LEASES are sources read only for who
     had which address when, SINCE and UNTIL times or words (`-15m`), WHERE columns and values, FIELD
     roles and paths, PATTERN regular expressions with roles as group names. CONFIG is a TOML file;
-    without it `cuidx.toml` beside the sources, or above them, is taken.
+    without it `cuidx.toml` beside the sources, or above them, is taken. ENGINE says where an index
+    is computed (auto, local, elasticsearch), CA is a PEM file for its server, INSECURE trusts any.
 
     Raises:
         UsageError: an option that can't work.
         SourceError: a source that isn't there.
     """
-    shown = {source.path for source in expand(sources)}
-    found = expand([*sources, *leases])
+    ask = cache(lambda url: open_index(url, ca=ca, insecure=insecure).sources)
+    shown = {source.path for source in expand(sources, ask)}
+    found = expand([*sources, *leases], ask)
     path = Path(config) if config is not None else config_beside(found)
     said = read_config(path) if path is not None else {}
     patterns = [*said.get("pattern", []), *([pattern] if isinstance(pattern, str) else pattern)]
@@ -67,6 +74,7 @@ def open_case(
         zone_said=tz is not None or "tz" in said,
     )
     case.config = None if path is None else short(path)
+    case.ca, case.insecure = None if ca is None else os.fspath(ca), insecure
     return case
 
 

@@ -30,7 +30,7 @@ from cuidx.enrich.leases import (
 from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
-from cuidx.load import Opened, Records
+from cuidx.load import Opened, Part, Records
 from cuidx.schema import detached
 
 _ONLY_IP = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
@@ -60,10 +60,18 @@ class Story:
     @cached_property
     def raw_summary(self) -> Summary:
         """The summary of all lines by what each says itself."""
+        return self.look()
+
+    def look(
+        self, want: frozenset[str] = WHO_AND_WHEN, take: Callable[[Part], None] | None = None
+    ) -> Summary:
+        """`raw_summary`, read now; TAKE is called with each part, which has the columns of WANT."""
         pairs: list[pl.DataFrame] = []
 
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
-            for part in self.records.parts(WHO_AND_WHEN, request_pairs):
+            for part in self.records.parts(want, request_pairs):
+                if take is not None:
+                    take(part)
                 self.pass_rejects(self.records.opened[part.source].path, part.frame)
                 if self._requests is not None:
                     self._requests.add(part.frame, part.source)

@@ -85,6 +85,7 @@ def run(arguments: list[str] | None = None) -> int:
         findings,
         formats,
         manifest,
+        push,
         resolve,
         reuse,
         split,
@@ -94,7 +95,20 @@ def run(arguments: list[str] | None = None) -> int:
         trace,
     )
 
-    del annotate, findings, formats, manifest, resolve, reuse, split, steps, tag, timeline, trace
+    del (
+        annotate,
+        findings,
+        formats,
+        manifest,
+        push,
+        resolve,
+        reuse,
+        split,
+        steps,
+        tag,
+        timeline,
+        trace,
+    )
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")

@@ -59,6 +59,9 @@ class Session:
     quiet: bool = False
     no_color: bool = False
     leases: list[str] | None = None
+    engine: str | None = None
+    ca: Path | None = None
+    insecure: bool = False
 
     def answer(
         self,
@@ -176,6 +179,9 @@ class Session:
             tz=self.tz,
             now=self.now,
             exact=self.exact,
+            engine=self.engine or "auto",
+            ca=self.ca,
+            insecure=self.insecure,
             progress=lambda path, count: meter.advance(count, path),
         )
         if case.config is not None and not self.quiet:
