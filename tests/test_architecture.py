@@ -23,7 +23,7 @@ RANKS = (
 )
 # The same inside `case`: what questions stand on, the questions, the Case that has them, opening one.
 CASE_RANKS = (
-    ("rows",), ("story",), ("filters", "told"), ("findings", "flow", "split", "steps", "trace"),
+    ("rows", "documents", "server"), ("story",), ("filters", "told"), ("findings", "flow", "push", "split", "steps", "trace"),
     ("case",), ("config",), ("opening",), ("__init__",),
 )  # fmt: skip
 FACADE = {"__init__.py", "__main__.py"}  # of the package itself: they lead to `case` and `cli`

@@ -54,8 +54,11 @@ class Case:
         now: str | None = None,
         lease_sources: frozenset[str] = frozenset(),
         zone_said: bool = False,
+        engine: str = "auto",
     ) -> None:
-        self._story = Story(records, lease_sources=lease_sources, zone_said=zone_said)
+        self._story = Story(
+            records, lease_sources=lease_sources, zone_said=zone_said, engine=engine
+        )
         self._filters = Filters(self._story, since, until, pairs(where), now)
         self._flow: Flow | None = None  # standard input, once it is followed
         self.config: str | None = None  # the TOML file that was read

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Final
 
 import polars as pl
 
 from cuidx import times
 from cuidx.case.rows import WHO_AND_WHEN, as_events, groups_of_one, pairs_of
+from cuidx.case.server import all_of, term, time_from
 from cuidx.case.story import Story
 from cuidx.enrich.identity import address, level_of
 from cuidx.enrich.summary import GROUPS, PAIRS, Summary
 from cuidx.errors import UsageError
 from cuidx.schema import EVENTS, KIND, ROLES
+from cuidx.sources.elastic import layout
+from cuidx.sources.elastic.index import Query
+
+# Columns that evidence does not change: an index has them as they come out.
+_AS_STORED: Final = {
+    "source": layout.SOURCE,
+    **{name: layout.FIELDS[name][0] for name in ("service", "namespace", "cluster", "pod", "node",
+                                             "container_name", "request_id", "trace_id")},
+}  # fmt: skip
 
 
 class Filters:
@@ -65,6 +76,29 @@ class Filters:
             return pl.lit(True)  # all, but not the lines that were read for their leases
         return pl.all_horizontal(conditions) if conditions else None
 
+    @property
+    def query(self) -> Query | None:
+        """A query that the records of an index fit where they fit the filters."""
+        found: list[Query | None] = []
+        for words, until in ((self._since, False), (self._until, True)):
+            if words is not None:
+                found.append(time_from(self._moment(words), until=until))
+        columns: dict[str, list[str]] = {}
+        for column, value in self._where:
+            columns.setdefault(column, []).append(value)
+        for column, values in columns.items():
+            if column == "container":
+                names = [self._story.find_container(value) for value in values]
+                found.append(self._story.wrote(names))
+            elif column == "ip":
+                ips = [known for value in values if (known := address(value)) is not None]
+                found.append(self._story.wrote((), ips) if len(ips) == len(values) else None)
+            elif column == "level":
+                found.append(term(layout.FIELDS[column][0], {level_of(v) or v for v in values}))
+            elif column in _AS_STORED:
+                found.append(term(_AS_STORED[column], values))
+        return all_of(found)
+
     def fits(self, frame: pl.DataFrame, keep: pl.Expr) -> pl.Series:
         """Which of the enriched records of one source are events that KEEP leaves."""
         if frame.is_empty():
@@ -79,7 +113,7 @@ class Filters:
         paths = self._story.paths
         keep = self.keep
         _ = self._story.book  # the names of lines that know only an IP are settled there
-        for frame in self._story.enriched(want):
+        for frame in self._story.enriched(want, self.query):
             place = int(frame["place"][0])
             if paths[place] in self._story.lease_sources:
                 continue
@@ -117,6 +151,10 @@ class Filters:
         """The time that WORDS mean, in ns; `-15m` counts from the newest event."""
         return times.point(words, newest=self._newest, tz=self._tz)
 
+    def _moment(self, words: str) -> int:
+        newest = self._newest if words.strip()[:1] in "+-tyn" else None
+        return times.point(words, newest=newest, tz=self._tz)
+
     @cached_property
     def _newest(self) -> int | None:
         if self._now is not None:
@@ -133,9 +171,8 @@ class Filters:
         conditions: list[tuple[str, pl.Expr]] = []
         for words, side in ((self._since, "since"), (self._until, "until")):
             if words is not None:
-                newest = self._newest if words.strip()[:1] in "+-tyn" else None
-                at = pl.lit(times.point(words, newest=newest, tz=self._tz)).cast(EVENTS["time"])
-                fits = pl.col("time") >= at if side == "since" else pl.col("time") < at
+                moment = pl.lit(self._moment(words)).cast(EVENTS["time"])
+                fits = pl.col("time") >= moment if side == "since" else pl.col("time") < moment
                 conditions.append((f"--{side} {words}", fits))
         columns: dict[str, list[pl.Expr]] = {}
         said: dict[str, list[str]] = {}

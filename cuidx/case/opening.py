@@ -72,6 +72,7 @@ def open_case(
         now=now,
         lease_sources=frozenset(source.path for source in found) - shown,
         zone_said=tz is not None or "tz" in said,
+        engine=engine,
     )
     case.config = None if path is None else short(path)
     case.ca, case.insecure = None if ca is None else os.fspath(ca), insecure

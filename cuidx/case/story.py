@@ -5,7 +5,7 @@ Sources are read when something first needs them, and again where one look was n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
+from cuidx.case.server import any_of, chosen, term
 from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import normalise
 from cuidx.enrich.ladder import Holders, Ladder
@@ -32,8 +33,11 @@ from cuidx.enrich.summary import Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
 from cuidx.load import Opened, Part, Records
 from cuidx.schema import detached
+from cuidx.sources.elastic import layout
+from cuidx.sources.elastic.index import Query
 
 _ONLY_IP = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
+_IP_LINES = {"term": {layout.IDENTITY: "ip"}}  # the same, of records in an index
 
 
 class Story:
@@ -45,11 +49,13 @@ class Story:
         *,
         lease_sources: frozenset[str] = frozenset(),
         zone_said: bool = False,
+        engine: str = "local",
     ) -> None:
         self.records = records
+        self.server, said = chosen(records, engine)  # what computes for us, if anything does
         self.lease_sources = lease_sources
         self.zone_said = zone_said
-        self.notes: list[str] = []  # warnings of answers that were given
+        self.notes = said  # warnings of answers that were given
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
         # Who took part in which request, and when: gathered only once `ties` asks for it.
         self._requests: Requests | None = None
@@ -60,6 +66,12 @@ class Story:
     @cached_property
     def raw_summary(self) -> Summary:
         """The summary of all lines by what each says itself."""
+        if self.server is not None:
+            summary = self.server.summary()
+            if summary is not None:
+                return summary
+            self.server = None
+            self.notes.append("computed here: another version of cuidx wrote to the index")
         return self.look()
 
     def look(
@@ -97,7 +109,8 @@ class Story:
     def ties(self) -> Ties:
         """Which holder of an address took part in which request."""
         requests = self._requests = Requests()
-        if "raw_summary" in self.__dict__:  # read before anyone asked for requests
+        # Read before anyone asked for requests, or not read at all.
+        if "raw_summary" in self.__dict__ or self.server is not None:
             for part in self.records.parts(WHO_AND_WHEN):
                 requests.add(part.frame, part.source)
         _ = self.book
@@ -148,9 +161,21 @@ class Story:
                 & pl.col("ip").is_not_null()
             ).select("container", "ip", at=at).drop_nulls("at")
             .group_by("container", "ip", "at").agg(lines=pl.len().cast(pl.Int64))
-            for frame in self.enriched(WHO_AND_WHEN)
+            for frame in self.enriched(WHO_AND_WHEN, self.wrote(containers))
         ]  # fmt: skip
         return pl.concat(frames)
+
+    def wrote(self, containers: Collection[str], ips: Collection[str] = ()) -> Query | None:
+        """A query that all lines of CONTAINERS, or with one of IPS as their own, fit."""
+        names, told = self.ladder.names, self.ladder.told
+        mine = {raw for raw, name in names.items() if name in containers} | set(containers)
+        if ips:
+            given = {name for name, known in told.items() if any(ip in ips for _, ip in known)}
+            mine |= given | {raw for raw, name in names.items() if name in given}
+        return any_of(
+            term(layout.CONTAINER, mine), term(layout.FIELDS["ip"][0], ips),
+            *([] if self._holders is None else [_IP_LINES]),
+        )  # fmt: skip
 
     def _place_ip_lines(self, summary: Summary, found: list[Address]) -> Summary:
         """Count each line that knows only its IP for the container that held it then."""
@@ -162,7 +187,7 @@ class Story:
         self._holders = Holders(found)
         named = pl.col("container").cast(pl.String).is_in(by_ip["container"].implode())
         pairs, moved = [summary.pairs.filter(~named)], []
-        for frame in self.enriched(WHO_AND_WHEN):
+        for frame in self.enriched(WHO_AND_WHEN, _IP_LINES):
             rows = frame.filter(contested)
             if rows.height:
                 pairs.append(pairs_of(rows))
@@ -174,13 +199,14 @@ class Story:
 
     # -- all records -----------------------------------------------------------------------
 
-    def enriched(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
+    def enriched(self, want: frozenset[str], only: Query | None = None) -> Iterator[pl.DataFrame]:
         """All records with identity, names and addresses settled; `place` is their source.
 
-        Lines that know only an IP have their container's name once `book` has been asked for.
+        Lines that know only an IP have their container's name once `book` has been asked for. ONLY
+        is a query: records of an index that do not fit it may be left out.
         """
         ladder = self.ladder  # it may have to read the records first
-        for part in self.records.parts(want):
+        for part in self.records.parts(want, only=only):
             if part.frame.is_empty():
                 continue
             frame = settled(part.frame, ladder).with_columns(place=pl.lit(part.source, pl.Int64))

@@ -84,6 +84,24 @@ class Summary:
         return cls(_settle(raw), found, _evidence(evidence))
 
     @classmethod
+    def of_groups(
+        cls,
+        groups: pl.DataFrame,
+        pairs: pl.DataFrame,
+        evidence: Iterable[tuple[int, pl.DataFrame]],
+    ) -> Summary:
+        """The summary of records that somebody else has grouped: GROUPS with texts as parsed.
+
+        EVIDENCE are (source, evidence records).
+        """
+        told = [
+            detached(normalise(rows)).with_columns(source=pl.lit(source, pl.Int64))
+            for source, rows in evidence
+            if rows.height
+        ]
+        return cls(_settle([groups]), pairs, _evidence(told))
+
+    @classmethod
     def merge(cls, summaries: Sequence[Summary]) -> Summary:
         """The summary of all the records of SUMMARIES."""
         return cls(

@@ -48,13 +48,23 @@ class Stored:
         ONLY is a query that their documents fit; without it all are given.
         """
         del role_of  # their fields are known
+        if only is not None:  # nobody knows how many there are: page by page
+            for frame in self._pages(self.first, self.last + 1, want, only):
+                yield partial(_given, frame)
+            return
+        # Gaps are where lines had no event. A page holds most ranges whole.
         lines = self.last - self.first + 1
-        # Gaps are where lines had no event. A page holds them all, also where they lie closer.
-        step = max(lines * _PAGE // (2 * max(self.count, 1)), 1) if only is None else lines
+        step = max(lines * _PAGE // (2 * max(self.count, 1)), 1)
         for start in range(self.first, self.last + 1, step):
-            yield partial(self._rows, start, start + step, want, only)
+            yield partial(self._range, start, start + step, want)
 
-    def _rows(self, start: int, end: int, want: frozenset[str], only: Query | None) -> pl.DataFrame:
+    def _range(self, start: int, end: int, want: frozenset[str]) -> pl.DataFrame:
+        return pl.concat(self._pages(start, end, want), how="diagonal")
+
+    def _pages(
+        self, start: int, end: int, want: frozenset[str], only: Query | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The records of the lines from START up to END, at least one frame."""
         wanted: list[Query] = [
             {"term": {layout.SOURCE: self.path}},
             {"range": {layout.LINE: {"gte": start, "lt": end}}},
@@ -68,13 +78,12 @@ class Stored:
             {"hits": pl.Struct({"hits": pl.List(
                 pl.Struct({"_source": layout.document_type(want), "sort": pl.List(pl.Int64())}))})}
         )  # fmt: skip
-        found: list[pl.DataFrame] = []
         while True:
             page = pl.Series([self.index.page(body, _PAGE).decode()]).str.json_decode(kind)
             rows = page.struct.field("hits").struct.field("hits").explode(empty_as_null=False)
-            found.append(layout.restored(rows.struct.field("_source"), want))
+            yield layout.restored(rows.struct.field("_source"), want)
             if len(rows) < _PAGE:
-                return pl.concat(found, how="diagonal")
+                return
             body["search_after"] = rows.struct.field("sort")[-1].to_list()
 
 
@@ -226,6 +235,10 @@ class Index:
         if query is not None:
             body["query"] = query
         return int(orjson.loads(self.page(body, 0))["hits"]["total"]["value"])
+
+
+def _given(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
 
 
 def _close(client: Client, point: list[str]) -> None:
