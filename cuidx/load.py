@@ -27,10 +27,11 @@ from cuidx.enrich.records import Carry, Documents, date
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
 from cuidx.formats import elasticdump
 from cuidx.formats.documents import table
+from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
-from cuidx.schema import KIND, ROLES
-from cuidx.sources.elastic.index import Piece, Query
+from cuidx.schema import INNER_ROLES, KIND, ROLES
+from cuidx.sources.elastic.index import Foreign, Piece, Query
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -264,6 +265,12 @@ class Records:
                     if future is not None:
                         future.cancel()
 
+    def close(self) -> None:
+        """Let go of what servers keep for us; the next question asks for it anew."""
+        for source in self.sources:
+            if source.remote is not None:
+                source.remote.index.close()
+
     def raw(self, at: int) -> Iterator[bytes]:
         """The bytes of source AT as `parts` read them, unpacked, in blocks of whole lines.
 
@@ -401,8 +408,10 @@ class Records:
         reading = formats.Reading(want=want, fields=options.fields, patterns=options.patterns,
                                   strict_json=True, notes=opened.notes)  # fmt: skip
         parse = partial(_parse, elasticdump, reading, options.tz)
+        if isinstance(source.remote, Foreign):
+            want |= ALWAYS | {*INNER_ROLES}
         first = True
-        for piece in source.remote.pieces(want, roles.role_of, only):
+        for piece in source.remote.pieces(want, roles, only):
             if isinstance(piece, bytes) and first and is_built() and not options.exact:
                 reading.scanner = Scanner(roles, want, hits=True)
                 reading.scanner.learn(piece)

@@ -262,6 +262,10 @@ class Case:
             push_lifetimes(self._story, self.lifetimes(), target)
         return table
 
+    def close(self) -> None:
+        """Let go of what a server keeps for this case; the next question asks for it anew."""
+        self._story.records.close()
+
     # -- for those who ask -----------------------------------------------------------------
 
     def find_container(self, start: str) -> str:

@@ -104,6 +104,7 @@ class Session:
         filtered = bool(self.since or self.until or self.where)
         none = table.is_empty() and filtered if nothing is None else nothing(table)
         code = self._code(case, none)
+        case.close()  # to say what does not fit it may have read once more
         if none and missing and code == 1:
             print(visible(f"cuidx: {missing}"), file=sys.stderr)
         return code
@@ -144,7 +145,9 @@ class Session:
             )
         sys.stdout.flush()
         self._say(case, result)
-        return self._code(case, not count and bool(self.since or self.until or self.where))
+        code = self._code(case, not count and bool(self.since or self.until or self.where))
+        case.close()
+        return code
 
     def _form(self) -> Form:
         from cuidx.errors import UsageError
@@ -184,6 +187,7 @@ class Session:
             insecure=self.insecure,
             progress=lambda path, count: meter.advance(count, path),
         )
+        stack.callback(case.close)
         if case.config is not None and not self.quiet:
             print(f"config: {visible(case.config)}", file=sys.stderr)
         if self.rejects is not None:

@@ -57,17 +57,16 @@ class Client:
         )  # fmt: skip
         self._answered = False
 
-    def once(self) -> Client:
-        """The same, but nothing is tried again."""
-        self._waits = ()
-        return self
-
     def ask(self, method: str, target: str, body: object = None) -> Any:
         """The JSON that the server answers with; BODY is sent as JSON."""
         return orjson.loads(self.send(method, target, body) or b"null")
 
-    def send(self, method: str, target: str, body: object = None) -> bytes:
+    def send(
+        self, method: str, target: str, body: object = None, waits: Sequence[float] | None = None
+    ) -> bytes:
         """The bytes that the server answers with; BODY is JSON, or bytes of JSON lines.
+
+        WAITS are the seconds before each further try.
 
         Raises:
             RefusedError: it says no.
@@ -77,8 +76,7 @@ class Client:
         data = body if lines or body is None else json.dumps(body).encode()
         kind = "application/x-ndjson" if lines else "application/json"
         said = ""
-        for attempt in range(len(self._waits) + 1):
-            wait = self._waits[attempt] if attempt < len(self._waits) else None
+        for attempt, wait in enumerate((*(self._waits if waits is None else waits), None)):
             try:
                 status, headers, answer = self._once(method, target, data, kind)
             except _UnreachedError as error:

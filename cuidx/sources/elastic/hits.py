@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -30,30 +30,41 @@ _TELLING: Final = frozenset(
 _MIN_TIME: Final = -(1 << 63)
 
 Page = Callable[[Mapping[str, Any], int], bytes]
-RoleOf = Callable[[list[str]], tuple[str, int] | None]
 Mapped = Mapping[str, Collection[str]]
 
 
-def time_field(mapped: Mapped, role_of: RoleOf) -> str | None:
+class Roles(Protocol):
+    """What keys of documents mean: `formats.documents.Table`."""
+
+    def role_of(self, path: Sequence[str], /) -> tuple[str, int] | None:
+        """(role, rank) of the value at PATH."""
+
+    def adapters_of(self, keys: Iterable[str], /) -> Sequence[object]:
+        """What knows more of documents with these KEYS than their names say."""
+
+
+def time_field(mapped: Mapped, roles: Roles) -> str | None:
     """The field of MAPPED that holds a document's time, and is a date in the mapping."""
     known = [
         (hit[1], name)
         for name, kinds in mapped.items()
         if set(kinds) & _DATES
-        and (hit := role_of(name.split("."))) is not None
+        and (hit := roles.role_of(name.split("."))) is not None
         and hit[0] == "time"
     ]
     return min(known)[1] if known else None
 
 
-def useless(mapped: Mapped, role_of: RoleOf, want: Collection[str]) -> list[str]:
+def useless(mapped: Mapped, roles: Roles, want: Collection[str]) -> list[str]:
     """Fields that hold no role of WANT: they need not be sent. What is not mapped always is."""
+    if roles.adapters_of({name.partition(".")[0] for name in mapped}):
+        return []  # somebody reads them by other names
     found = []
     for name, kinds in sorted(mapped.items()):
         path = name.split(".")
         if path[0] in _TELLING or set(kinds) & {"object", "nested", "flattened"}:
             continue
-        hit = role_of(path)
+        hit = roles.role_of(path)
         if hit is None or hit[0] not in want:
             found.append(name)
     # A field within another is a second way to index the same value: `message.keyword`.

@@ -41,13 +41,13 @@ class Stored:
     last: int
 
     def pieces(
-        self, want: frozenset[str], role_of: hits.RoleOf, only: Query | None = None
+        self, want: frozenset[str], roles: hits.Roles, only: Query | None = None
     ) -> Iterator[Piece]:
         """The records in order, some thousand lines each, to be read side by side.
 
         ONLY is a query that their documents fit; without it all are given.
         """
-        del role_of  # their fields are known
+        del roles  # their fields are known
         if only is not None:  # nobody knows how many there are: page by page
             for frame in self._pages(self.first, self.last + 1, want, only):
                 yield partial(_given, frame)
@@ -96,21 +96,21 @@ class Foreign:
     count: int
 
     def pieces(
-        self, want: frozenset[str], role_of: hits.RoleOf, only: Query | None = None
+        self, want: frozenset[str], roles: hits.Roles, only: Query | None = None
     ) -> Iterator[Piece]:
         """The documents as elasticdump writes them, in blocks of whole lines.
 
-        ROLE_OF says what a field means. All are given: what they say is known once they are read.
+        ROLES say what a field means. All are given: what they say is known once they are read.
         """
         del only
         mapped = self.index.mapped
-        by = hits.time_field(mapped, role_of)
+        by = hits.time_field(mapped, roles)
         yield from hits.blocks(
             self.index.page,
             {"bool": {"must_not": [_MARK] if self.index.has_stored else []}},
             sorted_by=by,
             nanos=by is not None and "date_nanos" in mapped[by],
-            excludes=hits.useless(mapped, role_of, want),
+            excludes=hits.useless(mapped, roles, want),
             count=self.count,
         )
 
@@ -124,6 +124,10 @@ class Index:
         self._lock = Lock()
         self._point: list[str] = []  # the id, once there is one; a list, for who closes it
         weakref.finalize(self, _close, self.client, self._point)
+
+    def close(self) -> None:
+        """Let the server forget the point in time; another question opens another."""
+        _close(self.client, self._point)
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -244,6 +248,6 @@ def _given(frame: pl.DataFrame) -> pl.DataFrame:
 def _close(client: Client, point: list[str]) -> None:
     while point:
         try:
-            client.once().send("DELETE", "/_pit", {"id": point.pop()})
+            client.send("DELETE", "/_pit", {"id": point.pop()}, waits=())
         except SourceError:
             return  # the server forgets it by itself
