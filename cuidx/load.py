@@ -31,7 +31,7 @@ from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
 from cuidx.schema import INNER_ROLES, KIND, ROLES
-from cuidx.sources.elastic.index import Foreign, Piece, Query
+from cuidx.sources.elastic.index import Foreign, Piece, Query, Window
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -53,6 +53,10 @@ STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is un
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
 _PARQUET_ROWS: Final = 65_536
+_NOT_READ: Final = (
+    "{:,} documents outside --since and --until were not read, so holders that only they show are "
+    "not known (--exact reads all)"
+)
 
 # What a file's path says of its lines, as the kubelet and docker name their files.
 _PATHS: Final = (
@@ -177,6 +181,7 @@ class Records:
     frame: pl.DataFrame | None = None
     progress: Callable[[str, int], None] = lambda path, count: None
     block: int | None = None  # bytes parsed at once, where not as usual
+    window: Window | None = None  # what is asked of a server's documents that tell nothing before
 
     def __post_init__(self) -> None:
         self.opened = [Opened(source.path) for source in self.sources]
@@ -243,6 +248,8 @@ class Records:
                             do="is it still there?",
                         ) from error
                     self.zoneless += parsed.zoneless
+                    if self.frame is None and self.sources[task.source].remote is not None:
+                        self.progress(self.opened[task.source].path, len(parsed.frame))
                     frame = documents.mark(carry.apply(parsed.frame))
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
@@ -408,10 +415,17 @@ class Records:
         reading = formats.Reading(want=want, fields=options.fields, patterns=options.patterns,
                                   strict_json=True, notes=opened.notes)  # fmt: skip
         parse = partial(_parse, elasticdump, reading, options.tz)
-        if isinstance(source.remote, Foreign):
-            want |= ALWAYS | {*INNER_ROLES}
         first = True
-        for piece in source.remote.pieces(want, roles, only):
+        if isinstance(source.remote, Foreign):
+            window = None
+            if self.window is not None and not options.exact:
+                window, left = source.remote.window(self.window, roles)
+                if left:
+                    opened.notes.add(_NOT_READ.format(left))
+            pieces = source.remote.pieces(want | ALWAYS | {*INNER_ROLES}, roles, only, window)
+        else:
+            pieces = source.remote.pieces(want, roles, only)
+        for piece in pieces:
             if isinstance(piece, bytes) and first and is_built() and not options.exact:
                 reading.scanner = Scanner(roles, want, hits=True)
                 reading.scanner.learn(piece)

@@ -60,6 +60,7 @@ class Case:
             records, lease_sources=lease_sources, zone_said=zone_said, engine=engine
         )
         self._filters = Filters(self._story, since, until, pairs(where), now)
+        records.window = self._filters.window
         self._flow: Flow | None = None  # standard input, once it is followed
         self.config: str | None = None  # the TOML file that was read
         self.ca: str | None = None  # for the server that is written to
@@ -261,6 +262,12 @@ class Case:
         if lookup and not dry_run:
             push_lifetimes(self._story, self.lifetimes(), target)
         return table
+
+    @property
+    def documents(self) -> int | None:
+        """How many documents all sources have, if they are indices; else None."""
+        counts = [one.remote.count for one in self._story.records.sources if one.remote is not None]
+        return sum(counts) if len(counts) == len(self._story.records.sources) else None
 
     def close(self) -> None:
         """Let go of what a server keeps for this case; the next question asks for it anew."""

@@ -58,12 +58,13 @@ def documents(records: pl.DataFrame, path: str) -> pl.Series:
         if value.null_count() == len(rows)
     }  # fmt: skip
     tree = layout.nested((field, expr) for field, expr in fields.items() if field not in empty)
-    return rows.select(document=_struct(tree).struct.json_encode()).to_series()
+    return rows.select(document=struct_of(tree).struct.json_encode()).to_series()
 
 
-def _struct(tree: dict[str, Any]) -> pl.Expr:
+def struct_of(tree: dict[str, Any]) -> pl.Expr:
+    """One struct from expressions in `layout.nested` objects."""
     return pl.struct(
-        (_struct(value) if isinstance(value, dict) else value).alias(name)
+        (struct_of(value) if isinstance(value, dict) else value).alias(name)
         for name, value in tree.items()
     )
 

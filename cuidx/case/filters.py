@@ -17,7 +17,7 @@ from cuidx.enrich.summary import GROUPS, PAIRS, Summary
 from cuidx.errors import UsageError
 from cuidx.schema import EVENTS, KIND, ROLES
 from cuidx.sources.elastic import layout
-from cuidx.sources.elastic.index import Query
+from cuidx.sources.elastic.index import Query, Window
 
 # Columns that evidence does not change: an index has them as they come out.
 _AS_STORED: Final = {
@@ -53,6 +53,29 @@ class Filters:
         for words in (since, until, now, *moments):
             if words is not None:
                 times.point(words, newest=0, tz=self._tz)
+
+    @property
+    def window(self) -> Window | None:
+        """What to ask of an index where only reading tells what is in it; None is all."""
+        if self._since is None and self._until is None:
+            return None
+
+        def span(newest: int | None) -> tuple[int | None, int | None]:
+            if self._now is not None:
+                newest = times.point(self._now, newest=None, tz=self._tz)
+            sides: list[int | None] = []
+            for words in (self._since, self._until):
+                if words is None or (_is_relative(words) and newest is None):
+                    sides.append(None)
+                else:
+                    sides.append(times.point(words, newest=newest, tz=self._tz))
+            # What counts from the newest event needs that one read.
+            counts = self._now is None and any(
+                words is not None and _is_relative(words) for words in (self._since, self._until)
+            )
+            return sides[0], None if counts else sides[1]
+
+        return span
 
     def on(self, story: Story) -> Filters:
         """The same filters for another story."""
@@ -152,7 +175,7 @@ class Filters:
         return times.point(words, newest=self._newest, tz=self._tz)
 
     def _moment(self, words: str) -> int:
-        newest = self._newest if words.strip()[:1] in "+-tyn" else None
+        newest = self._newest if _is_relative(words) else None
         return times.point(words, newest=newest, tz=self._tz)
 
     @cached_property
@@ -195,3 +218,8 @@ class Filters:
         if column == "level":
             return pl.col(column).cast(pl.String) == (level_of(value) or value)
         return pl.col(column).cast(pl.String) == value
+
+
+def _is_relative(words: str) -> bool:
+    """Whether WORDS count from the newest event: -15m, yesterday, today, now."""
+    return words.strip()[:1] in "+-tyn"

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
 import polars as pl
+import polars.selectors as cs
 
-from cuidx.case.documents import documents
+from cuidx import times
+from cuidx.case.documents import documents, struct_of
 from cuidx.case.story import Story
 from cuidx.enrich.records import Documents
 from cuidx.errors import SourceError
 from cuidx.load import Part
 from cuidx.schema import KIND, ROLES
-from cuidx.sources.elastic import Address, Client, Item, Written, bulk, prepare
+from cuidx.sources.elastic import (
+    Address,
+    Client,
+    Item,
+    Written,
+    bulk,
+    layout,
+    prepare,
+    start_lookup,
+)
 
 PUSHED: Final = pl.Schema(
     {
@@ -26,6 +38,22 @@ PUSHED: Final = pl.Schema(
         "refused": pl.Int64(),
     }
 )
+# Column of `lifetimes`: (field, type).
+_LOOKUP: Final = {
+    "container": (layout.FIELDS["cuid"][0], "keyword"),
+    "identity": (layout.IDENTITY, "keyword"),
+    **{name: layout.FIELDS[name] for name in ("service", "namespace", "cluster", "pod", "node")},
+    "ips": (layout.FIELDS["ip"][0], "ip"),
+    "first_seen": ("event.start", "date_nanos"),
+    "last_seen": ("event.end", "date_nanos"),
+    "started": ("cuidx.started", "date_nanos"),
+    "ended": ("cuidx.ended", "date_nanos"),
+    "end": ("cuidx.end", "keyword"),
+    "lines": ("cuidx.lines", "long"),
+    "errors": ("cuidx.errors", "long"),
+    "requests": ("cuidx.requests", "long"),
+    "reused_ips": ("cuidx.reused_ips", "ip"),
+}
 _WANT: Final = frozenset(ROLES) | {"own_time", "repeats"}
 _HEAD: Final = 4096  # bytes of a file that tell it from others of its name
 _LONGEST_NAME: Final = 200  # characters of it in an id, which has at most 512 bytes
@@ -191,6 +219,26 @@ def _hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def push_lifetimes(story: Story, lifetimes: pl.DataFrame, target: Address) -> None:
-    """Write LIFETIMES to a lookup index beside the events: one document a container."""
-    del story, lifetimes, target
+def push_lifetimes(story: Story, lifetimes: pl.DataFrame, target: Address) -> str:
+    """Write LIFETIMES beside the events of TARGET, one document a container; the index's name.
+
+    It is made anew each time. `service.node.name` is its key: what events have in that field joins.
+    """
+    beside = replace(target, index=f"{target.index}-lifetimes")
+    client = Client(beside)
+    if not start_lookup(client, _LOOKUP):
+        story.notes.append(
+            f"{beside.index}: this server has no lookup indices; ES|QL can't join with it"
+        )
+    rows = lifetimes.with_columns(times.text(cs.datetime()), cs.enum().cast(pl.String))
+    tree = layout.nested((field, pl.col(name)) for name, (field, _) in _LOOKUP.items())
+    texts = rows.select(document=struct_of(tree).struct.json_encode()).to_series()
+    names = rows.select(id=pl.struct(_id="container").struct.json_encode())["id"]
+    with bulk(client) as out:
+        out.add(
+            Item(f'{{"create":{name}}}\n{text}\n', 0, at)
+            for at, (name, text) in enumerate(zip(names, texts, strict=True), 1)
+        )
+        written = out.finish()
+    story.notes += [f"{beside.index}: refused, {why}" for _, _, why in written.why]
+    return beside.index

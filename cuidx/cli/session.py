@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -188,6 +190,9 @@ class Session:
             progress=lambda path, count: meter.advance(count, path),
         )
         stack.callback(case.close)
+        _end_in_order()
+        if documents := case.documents:
+            meter.expect(documents * passes)
         if case.config is not None and not self.quiet:
             print(f"config: {visible(case.config)}", file=sys.stderr)
         if self.rejects is not None:
@@ -248,6 +253,12 @@ def _size(sources: Sequence[str]) -> int | None:
             return None
         total += size
     return total
+
+
+def _end_in_order() -> None:
+    """Let a SIGTERM run the ways out, too: a server may keep something for us."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def _reject_to(target: IO[bytes]) -> Callable[[str, pl.DataFrame], None]:

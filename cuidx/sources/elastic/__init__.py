@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from cuidx.sources.elastic.address import Address, is_url, parse, without_secret
-from cuidx.sources.elastic.bulk import Item, Written, bulk, prepare
+from cuidx.sources.elastic.writing import Item, Written, bulk, prepare, start_lookup
 from cuidx.sources.elastic.client import Client
 from cuidx.sources.elastic.index import Foreign, Index, Stored
 
 __all__ = ["Address", "Client", "Foreign", "Index", "Item", "Stored", "Written", "bulk", "is_url",
-           "open_index", "parse", "prepare", "without_secret"]  # fmt: skip
+           "open_index", "parse", "prepare", "start_lookup", "without_secret"]  # fmt: skip
 
 
 def open_index(

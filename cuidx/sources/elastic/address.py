@@ -46,10 +46,11 @@ def is_url(argument: str) -> bool:
 
 
 def without_secret(url: str) -> str:
-    """URL without its user and password: what may be shown."""
-    scheme, _, rest = url.partition("://")
-    server, slash, path = rest.partition("/")
-    return f"{scheme}://{server.rpartition('@')[2]}{slash}{path}"
+    """URL without its user, password and query: what may be shown."""
+    scheme, _, rest = url.partition("?")[0].partition("#")[0].partition("://")
+    # A password may have a slash that was not written as %2F.
+    server, slash, path = rest.rpartition("@")[2].partition("/")
+    return f"{scheme}://{server}{slash}{path}"
 
 
 def parse(

@@ -76,7 +76,8 @@ class Client:
         data = body if lines or body is None else json.dumps(body).encode()
         kind = "application/x-ndjson" if lines else "application/json"
         said = ""
-        for attempt, wait in enumerate((*(self._waits if waits is None else waits), None)):
+        for attempt, usual in enumerate((*(self._waits if waits is None else waits), None)):
+            wait = usual
             try:
                 status, headers, answer = self._once(method, target, data, kind)
             except _UnreachedError as error:
@@ -113,8 +114,13 @@ class Client:
                     headers=transport.HttpHeaders({"content-type": kind} if data else {}),
                 )
         except transport.TlsError as error:
+            what = _short(error)
+            if "version number" in what or "record layer" in what:
+                raise SourceError(
+                    "this port speaks no TLS", where=self.address.shown, do="try http://"
+                ) from None
             raise SourceError(
-                f"its certificate is not trusted: {_short(error)}",
+                f"its certificate is not trusted: {what}",
                 where=self.address.shown,
                 do="--ca FILE for a CA of your own; --insecure asks without looking at it",
             ) from None

@@ -27,6 +27,8 @@ _PAGE: Final = 10_000  # documents, the most that a search gives by default
 _BUCKETS: Final = 5_000
 _MARK: Final = {"exists": {"field": layout.GROUP}}  # cuidx wrote it
 Query = dict[str, Any]
+# From the newest time (ns, or None) to (since, until), None where that side is open.
+Window = Callable[[int | None], tuple[int | None, int | None]]
 Piece = bytes | Callable[[], pl.DataFrame]
 
 
@@ -96,23 +98,54 @@ class Foreign:
     count: int
 
     def pieces(
-        self, want: frozenset[str], roles: hits.Roles, only: Query | None = None
+        self,
+        want: frozenset[str],
+        roles: hits.Roles,
+        only: Query | None = None,
+        window: Query | None = None,
     ) -> Iterator[Piece]:
         """The documents as elasticdump writes them, in blocks of whole lines.
 
-        ROLES say what a field means. All are given: what they say is known once they are read.
+        ROLES say what a field means. All are given: what they say is known once they are read; but
+        WINDOW, if given, is a query that they must fit.
         """
         del only
         mapped = self.index.mapped
         by = hits.time_field(mapped, roles)
         yield from hits.blocks(
             self.index.page,
-            {"bool": {"must_not": [_MARK] if self.index.has_stored else []}},
+            self._query(window),
             sorted_by=by,
             nanos=by is not None and "date_nanos" in mapped[by],
             excludes=hits.useless(mapped, roles, want),
             count=self.count,
         )
+
+    def window(self, span: Window, roles: hits.Roles) -> tuple[Query | None, int]:
+        """(the query that documents of SPAN fit, how many do not); None where none can be made.
+
+        It takes in some more: the index may know a document's time to the millisecond only.
+        """
+        by = hits.time_field(self.index.mapped, roles)
+        if by is None:
+            return None, 0
+        newest = self.index.newest(self._query(), by)
+        since, until = span(newest)
+        sides: dict[str, Any] = {"format": "epoch_millis"}
+        if since is not None:
+            sides["gte"] = str(since // 1_000_000 - 1)
+        if until is not None:
+            sides["lt"] = str(until // 1_000_000 + 1)
+        query: Query = {"range": {by: sides}}
+        return query, self.count - self.index.count(self._query(query))
+
+    def _query(self, window: Query | None = None) -> Query:
+        return {
+            "bool": {
+                "must_not": [_MARK] if self.index.has_stored else [],
+                "filter": [] if window is None else [window],
+            }
+        }
 
 
 class Index:
@@ -229,12 +262,18 @@ class Index:
                 for bucket in self.buckets([layout.SOURCE], lines, _MARK)
             ]  # fmt: skip
             others = {"bool": {"must_not": [_MARK]}}
-        count = self._count(others)
+        count = self.count(others)
         if count or not found:
             found.append(Foreign(self, self.address.shown, count))
         return found
 
-    def _count(self, query: Query | None) -> int:
+    def newest(self, query: Query, field: str) -> int | None:
+        """The newest time in FIELD, in ns, maybe cut to the millisecond."""
+        found = self.aggregate(query, {"newest": {"max": {"field": field}}})["newest"]["value"]
+        return None if found is None else int(found) * 1_000_000
+
+    def count(self, query: Query | None) -> int:
+        """How many documents fit QUERY."""
         body: dict[str, Any] = {"track_total_hits": True}
         if query is not None:
             body["query"] = query

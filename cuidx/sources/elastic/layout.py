@@ -89,9 +89,10 @@ def nested(flat: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def mappings() -> dict[str, Any]:
-    """The mapping of an index that `push` writes to."""
-    types = {**dict(FIELDS.values()), **_OTHERS}
+def mappings(types: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The mapping of an index that `push` writes events to, or of fields of these TYPES."""
+    if types is None:
+        types = {**dict(FIELDS.values()), **_OTHERS}
     properties: dict[str, Any] = {}
     for path, kind in sorted(types.items()):
         here = properties

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ import orjson
 
 from cuidx.errors import SourceError
 from cuidx.sources.elastic.client import WAITS, Client, RefusedError
-from cuidx.sources.elastic.layout import GROUP, template
+from cuidx.sources.elastic.layout import GROUP, mappings, template
 
 _BULK: Final = 4 << 20  # bytes
 _AT_ONCE: Final = 2  # bulks on their way: more would only wait in the server's queue
@@ -73,6 +73,36 @@ def prepare(client: Client, index: str) -> None:
     )  # fmt: skip
 
 
+def start_lookup(client: Client, fields: Mapping[str, tuple[str, str]]) -> bool:
+    """Make the index of CLIENT's address anew, empty, with FIELDS (any name: field, type).
+
+    Whether ES|QL can join with it: servers before 8.18 may not have lookup indices.
+    """
+    target = client.address.target
+    try:
+        there = client.ask("GET", f"{target}/_mapping")
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+    else:
+        made = [one["mappings"].get("_meta", {}).get("cuidx") for one in there.values()]
+        if None in made:
+            raise SourceError(
+                "this index is there, and cuidx did not make it",
+                where=client.address.shown, do="move it away, or leave --lookup out",
+            )  # fmt: skip
+        client.send("DELETE", target)
+    body: dict[str, Any] = {"mappings": mappings(dict(fields.values()))}
+    try:
+        client.send("PUT", target, {**body, "settings": {"index.mode": "lookup"}})
+    except RefusedError as error:
+        if error.status != 400:
+            raise
+        client.send("PUT", target, body)
+        return False
+    return True
+
+
 class Bulk:
     """Sends documents while more are made; waits where the server does not keep up."""
 
@@ -83,7 +113,7 @@ class Bulk:
         self._sent: deque[Future[list[tuple[Item, dict[str, Any]]]]] = deque()
         self.written = Written()
 
-    def add(self, items: Sequence[Item]) -> None:
+    def add(self, items: Iterable[Item]) -> None:
         """Take ITEMS in; what fills a bulk goes out."""
         for item in items:
             self._items.append(item)
