@@ -71,7 +71,11 @@ def measure(events: int) -> list[str]:
                 there = cuidx(command, url, "-f", "jsonl", "--engine", "elasticsearch")
                 if not here.out == local.out == there.out:
                     raise SystemExit(f"{command}: the answers differ")
-                named = {"the file": here, "index, read here": local, "index, computed there": there}
+                named = {
+                    "the file": here,
+                    "index, read here": local,
+                    "index, computed there": there,
+                }
                 rows += [
                     f"| {command}: {how} | {run.seconds:.1f} | {run.peak_mb:,.0f} |"
                     for how, run in named.items()

@@ -38,11 +38,11 @@ class RefusedError(SourceError):
 class Client:
     """One server. Used by several threads at once."""
 
-    def __init__(self, address: Address, waits: Sequence[float] = WAITS) -> None:
+    def __init__(self, address: Address, waits: Sequence[float] | None = None) -> None:
         from elastic_transport import NodeConfig, Urllib3HttpNode
 
         self.address = address
-        self._waits = waits
+        self._waits = WAITS if waits is None else waits
         headers = {"accept": "application/json"}
         if address.authorization is not None:
             headers["authorization"] = address.authorization
