@@ -24,7 +24,11 @@ from typing import Any
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cuidx"
 ZIP = next(iter(sorted(CACHE.glob("elasticsearch-*.zip"))), CACHE / "elasticsearch.zip")
-USER, PASSWORD = "reader", "pa55word-of-the-reader"  # may read `shop*`, and nothing else
+PASSWORDS = {
+    "admin": "pa55word-of-the-admin",
+    "reader": "pa55word-of-the-reader",  # may read `shop*`, and nothing else
+}
+_ADMIN = "Basic " + base64.b64encode(f"admin:{PASSWORDS['admin']}".encode()).decode()
 _UID = 64_017  # it refuses to run as root; a number needs no account
 _SETTINGS = """\
 cluster.name: cuidx-tests
@@ -37,7 +41,6 @@ node.store.allow_mmap: false
 cluster.routing.allocation.disk.threshold_enabled: false
 xpack.security.enabled: true
 xpack.security.http.ssl.enabled: false
-xpack.security.authc.anonymous.roles: superuser
 """
 _ROLES = """\
 reader:
@@ -78,8 +81,9 @@ class Server:
             _SETTINGS.format(port=self.port, transport=free_port(), folder=self.folder)
         )
         (config / "roles.yml").write_text(_ROLES)
-        (config / "users").write_text(f"{USER}:{_hashed(PASSWORD)}\n")
-        (config / "users_roles").write_text(f"reader:{USER}\n")
+        users = [f"{user}:{_hashed(password)}\n" for user, password in PASSWORDS.items()]
+        (config / "users").write_text("".join(users))
+        (config / "users_roles").write_text("superuser:admin\nreader:reader\n")
         self.owner: dict[str, Any] = {}
         if os.geteuid() == 0:
             self.owner = {"user": _UID, "group": _UID, "extra_groups": []}
@@ -127,11 +131,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ask(self, method: str, target: str, body: object = None) -> Any:
-        """What it answers, whoever asks (the tests need no password)."""
+        """What it answers to the admin."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         kind = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
         request = urllib.request.Request(
-            self.url + target, data, {"content-type": kind}, method=method
+            self.url + target, data, {"content-type": kind, "authorization": _ADMIN}, method=method
         )
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")

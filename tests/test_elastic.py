@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from elastic_server import PASSWORD, USER, Proxy, Server
+from elastic_server import PASSWORDS, Proxy, Server
 
 from cuidx.cli.app import run
 
 ROOT = Path(__file__).parent.parent
 EXPORT = "fixtures/dev/export.jsonl"
+ADMIN = {"CUIDX_ES_USER": "admin", "CUIDX_ES_PASSWORD": PASSWORDS["admin"]}
+READER = {"CUIDX_ES_USER": "reader", "CUIDX_ES_PASSWORD": PASSWORDS["reader"]}
 SECRETS = ("CUIDX_ES_API_KEY", "CUIDX_ES_USER", "CUIDX_ES_PASSWORD", "CUIDX_ES_CA")
 
 
@@ -30,13 +33,14 @@ class Said(NamedTuple):
 
 
 def ask(*words: object, **environment: str) -> Said:
-    """`cuidx WORDS` in this process."""
+    """`cuidx WORDS` in this process; the admin asks, if ENVIRONMENT does not say who."""
     out, err = io.BytesIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, io.TextIOWrapper(out, "utf-8") as stdout:
         patch.chdir(ROOT)
         for name in SECRETS:
             patch.delenv(name, raising=False)
-        for name, value in ({"COLUMNS": "100", "NO_COLOR": "1"} | environment).items():
+        settings = {"COLUMNS": "100", "NO_COLOR": "1"} | (environment or ADMIN)
+        for name, value in settings.items():
             patch.setenv(name, value)
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(err):
             code = run([str(word) for word in words])
@@ -234,7 +238,8 @@ def test_ids_are_the_documents_own_and_files_that_begin_alike_stay_apart(
     ids = {hit["_id"]: hit["_source"]["log"]["offset"] for hit in found}
     assert len(ids) == 7
     assert ids["one"] == 0
-    assert sorted(ids.values()) == sorted([0, 89, 178, 0, 0, 24, 24])
+    length = len(dump.read_text().splitlines()[0]) + 1
+    assert sorted(ids.values()) == [0, 0, 0, 24, 24, length, 2 * length]
     assert pushed_rows(server, "shop-ids", dump, *twins) == [
         (3, 0, 3, 0),
         (2, 0, 2, 0),
@@ -305,10 +310,10 @@ def raw(server: Server) -> str:
     server.ask("PUT", "/raw-nanos", {"mappings": {"properties": dated}, "aliases": {"both": {}}})
     server.ask("PUT", "/raw-millis", {"aliases": {"both": {}}})
     lines = []
-    for at, line in enumerate((ROOT / DUMP).read_text().splitlines()):
-        hit = json.loads(line)
-        where = {"_index": "raw-nanos" if at % 2 else "raw-millis", "_id": hit["_id"]}
-        lines += [json.dumps({"create": where}), json.dumps(hit["_source"] | {"n": at, "x": [at]})]
+    hits = map(json.loads, (ROOT / DUMP).read_text().splitlines())
+    for at, (name, source) in enumerate({hit["_id"]: hit["_source"] for hit in hits}.items()):
+        where = {"_index": "raw-nanos" if at % 2 else "raw-millis", "_id": name}
+        lines += [json.dumps({"create": where}), json.dumps(source | {"n": at, "x": [at]})]
     data = "\n".join(lines) + "\n"
     assert server.ask("POST", "/_bulk?refresh=true", data.encode())["errors"] is False
     return f"{server.url}/raw-*"
@@ -372,9 +377,10 @@ def test_that_they_can_not_be_computed_there_is_said(raw: str) -> None:
 @pytest.mark.parametrize(
     ("index", "environment", "code", "words"),
     [
-        ("shop-dev", {"CUIDX_ES_USER": USER, "CUIDX_ES_PASSWORD": PASSWORD}, 0, "1,679 records"),
-        ("shop-dev", {"CUIDX_ES_USER": USER, "CUIDX_ES_PASSWORD": "s3cret"}, 3, "(401)"),
-        ("others", {"CUIDX_ES_USER": USER, "CUIDX_ES_PASSWORD": PASSWORD}, 3, "(403)"),
+        ("shop-dev", READER, 0, "1,679 records"),
+        ("shop-dev", READER | {"CUIDX_ES_PASSWORD": "s3cret"}, 3, "(401)"),
+        ("shop-dev", {"CUIDX_ES_USER": ""}, 3, "(401)"),
+        ("others", READER, 3, "(403)"),
         ("shop-dev", {"CUIDX_ES_API_KEY": "bm90OmtleQ=="}, 3, "(401)"),
         ("gone", {}, 3, "(404): no such index [gone]"),
         ("gone-*", {}, 3, "no index fits this pattern"),
@@ -385,7 +391,7 @@ def test_who_may_not_read_is_told_so_without_a_secret(
 ) -> None:
     said = ask("timeline", f"{server.url}/{index}", "--verbose", **environment)
     assert (said.code, words in said.err) == (code, True), said.err
-    secrets = [value for name, value in environment.items() if name != "CUIDX_ES_USER"]
+    secrets = [value for name, value in environment.items() if value and name != "CUIDX_ES_USER"]
     assert [one for one in secrets if one in said.out + said.err] == []
 
 
@@ -409,7 +415,7 @@ def test_a_certificate_is_looked_at_unless_that_is_switched_off(
         for options, environment in (
             (["--ca", certificate], {}),
             (["--insecure"], {}),
-            ([], {"CUIDX_ES_CA": str(certificate)}),
+            ([], ADMIN | {"CUIDX_ES_CA": str(certificate)}),
         ):
             assert ask("timeline", url, "-f", "jsonl", *options, **environment).out == rows
     said = ask("timeline", shop.replace("http:", "https:"))
@@ -426,8 +432,9 @@ def test_a_point_in_time_is_closed_when_the_program_is_told_to_stop(
     with Proxy(server.port) as proxy:
         words = ["timeline", f"http://127.0.0.1:{proxy.port}/shop-many", "--engine", "local"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "cuidx", *words], cwd=ROOT, stdout=subprocess.DEVNULL
-        )
+            [sys.executable, "-m", "cuidx", *words], cwd=ROOT, stdout=subprocess.DEVNULL,
+            env=os.environ | ADMIN,
+        )  # fmt: skip
         proxy.limit, proxy.after = 1_000_000, lambda: process.send_signal(number)
         assert process.wait(120) == code
     assert server.open_searches() == 0

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from elastic_server import Server  # noqa: E402 - beside this folder
+from elastic_server import PASSWORDS, Server  # noqa: E402 - beside this folder
 from timeline import machine, story  # noqa: E402
 
 RESULTS = HERE / "RESULTS-elastic.md"
@@ -39,8 +39,9 @@ def cuidx(*words: object) -> Run:
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cuidx", *map(str, words), "-q"], stdout=out, cwd=ROOT
-        )
+            [sys.executable, "-m", "cuidx", *map(str, words), "-q"], stdout=out, cwd=ROOT,
+            env=os.environ | {"CUIDX_ES_USER": "admin", "CUIDX_ES_PASSWORD": PASSWORDS["admin"]},
+        )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - begin
@@ -63,7 +64,7 @@ def measure(events: int) -> list[str]:
             for what in ("push", "push again"):
                 run = cuidx("push", path, "--to", url, "-f", "json")
                 rows.append(f"| {what} | {run.seconds:.1f} | {run.peak_mb:,.0f} |")
-            if server.count("story") != sum(1 for _ in path.open("rb")):
+            if server.count("story") != events:
                 raise SystemExit("the index has not just the events")
             for command in QUESTIONS:
                 here = cuidx(command, path, "-f", "jsonl")

@@ -129,7 +129,7 @@ def _hits(
     coming = pool.submit(page, body, size)
     while True:
         answer = coming.result()
-        found = _loaded(answer)["hits"].get("hits", [])
+        found = _loaded(answer).get("hits", {}).get("hits", [])
         full = len(found) == size
         if full:
             size = max(min(size * _WEIGHT // max(len(answer), 1), _LARGEST_PAGE), 1)

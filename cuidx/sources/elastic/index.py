@@ -82,7 +82,8 @@ class Stored:
         )  # fmt: skip
         while True:
             page = pl.Series([self.index.page(body, _PAGE).decode()]).str.json_decode(kind)
-            rows = page.struct.field("hits").struct.field("hits").explode(empty_as_null=False)
+            rows = page.struct.field("hits").struct.field("hits").drop_nulls().explode()
+            rows = rows.drop_nulls()  # none at all is a null
             yield layout.restored(rows.struct.field("_source"), want)
             if len(rows) < _PAGE:
                 return
