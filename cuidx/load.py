@@ -26,10 +26,12 @@ from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
 from cuidx.formats import elasticdump, kept, places
 from cuidx.formats.documents import table
+from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner
-from cuidx.schema import KIND, ROLES
+from cuidx.schema import INNER_ROLES, KIND, ROLES
 from cuidx.sources.columnar import COLUMNAR, NAMES, frames
+from cuidx.sources.elastic.index import Foreign, Piece, Query, Window
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -51,6 +53,10 @@ _HEAD: Final = 1 << 20  # bytes read before the format is said
 STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
+_NOT_READ: Final = (
+    "{:,} documents outside --since and --until were not read, so holders that only they show are "
+    "not known (--exact reads all)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ class Records:
     frame: pl.DataFrame | None = None
     progress: Callable[[str, int], None] = lambda path, count: None
     block: int | None = None  # bytes parsed at once, where not as usual
+    window: Window | None = None  # what is asked of a server's documents that tell nothing before
 
     def __post_init__(self) -> None:
         self.opened = [Opened(source.path, source.path) for source in self.sources]
@@ -179,11 +186,13 @@ class Records:
         self,
         want: frozenset[str] = frozenset(ROLES),
         beside: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+        only: Query | None = None,
     ) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
 
         BESIDE is asked of each part where it is parsed, in several threads, before times are
-        carried on and duplicates are known.
+        carried on and duplicates are known. ONLY is a query: records that were pushed to a server
+        and do not fit it may be left out.
 
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.
@@ -200,7 +209,7 @@ class Records:
             waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
                 deque()
             )
-            tasks = self._tasks(want)
+            tasks = self._tasks(want, only)
             exhausted = False
             try:
                 while waiting or not exhausted:
@@ -234,6 +243,8 @@ class Records:
                     self.zoneless += parsed.zoneless
                     self.opened[task.source].zoneless += parsed.zoneless
                     self.yearless += parsed.yearless
+                    if self._remote(task.source) is not None:
+                        self.progress(self.opened[task.source].path, len(parsed.frame))
                     moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
                     frame = documents.mark(carry.apply(moved))
                     # Blocks are parsed side by side, so each counts its lines from 1.
@@ -263,6 +274,18 @@ class Records:
             self.sources[at].twin_of is not None
         )  # fmt: skip
 
+    def _remote(self, at: int) -> object | None:
+        """The index that source AT is in, if it is in one."""
+        return (
+            None if self.frame is not None or at >= len(self.sources) else self.sources[at].remote
+        )
+
+    def close(self) -> None:
+        """Let go of what servers keep for us; the next question asks for it anew."""
+        for source in self.sources:
+            if source.remote is not None:
+                source.remote.index.close()
+
     def raw(self, at: int) -> Iterator[bytes]:
         """The bytes of source AT as `parts` read them, unpacked, in blocks of whole lines.
 
@@ -270,11 +293,15 @@ class Records:
             SourceError: at its end, if the source is cut off.
         """
         source = self.sources[at]
+        if source.remote is not None:
+            raise UsageError(
+                "an index has no lines to copy", where=source.path, do="name the files instead"
+            )
         with self._open(source) as (stream, _):
             yield from blocks(stream, source.path, limit=self._sizes.get(source.path) or None,
                               size=1 << 22)  # fmt: skip
 
-    def _tasks(self, want: frozenset[str]) -> Iterator[_Task]:
+    def _tasks(self, want: frozenset[str], only: Query | None) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
@@ -282,7 +309,10 @@ class Records:
         for at, source in enumerate(self.sources):
             try:
                 try:
-                    yield from self._source_tasks(at, source, want)
+                    if source.remote is not None:
+                        yield from self._remote_tasks(at, source, want, only)
+                    else:
+                        yield from self._source_tasks(at, source, want)
                 except OSError as error:
                     raise SourceError(
                         f"can't be read: {error.strerror}",
@@ -392,6 +422,33 @@ class Records:
             except SourceError as error:
                 yield _Task(at, first, _no_work, error)
 
+    def _remote_tasks(
+        self, at: int, source: Source, want: frozenset[str], only: Query | None
+    ) -> Iterator[_Task]:
+        assert source.remote is not None  # noqa: S101 - asked before
+        opened, options = self.opened[at], self.options
+        opened.format = "elasticsearch"
+        roles = table(options.fields)
+        reading = formats.Reading(want=want, fields=options.fields, patterns=options.patterns,
+                                  strict_json=True, notes=opened.notes)  # fmt: skip
+        parse = partial(_parse, elasticdump, reading, options.tz, self.newest)
+        first = True
+        if isinstance(source.remote, Foreign):
+            window = None
+            if self.window is not None and not options.exact:
+                window, left = source.remote.window(self.window, roles)
+                if left:
+                    opened.notes.add(_NOT_READ.format(left))
+            pieces = source.remote.pieces(want | ALWAYS | {*INNER_ROLES}, roles, only, window)
+        else:
+            pieces = source.remote.pieces(want, roles, only)
+        for piece in pieces:
+            if isinstance(piece, bytes) and first and is_built() and not options.exact:
+                reading.scanner = Scanner(roles, want, hits=True)
+                reading.scanner.learn(piece)
+            yield _Task(at, first, partial(_ask_and_parse, piece, parse))
+            first = False
+
     def _row_tasks(
         self, at: int, frames: Iterator[pl.DataFrame], want: frozenset[str]
     ) -> Iterator[_Task]:
@@ -499,6 +556,12 @@ def _read_and_parse(
     path: str, start: int, length: int, parse: Callable[[bytes], _Parsed]
 ) -> _Parsed:
     return parse(read_span(path, start, length))
+
+
+def _ask_and_parse(piece: Piece, parse: Callable[[bytes], _Parsed]) -> _Parsed:
+    if isinstance(piece, bytes):
+        return parse(piece)
+    return _Parsed(piece(), 0, 0, 0)  # with the lines' own numbers
 
 
 def _is_plain(path: str) -> bool:

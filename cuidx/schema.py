@@ -47,6 +47,8 @@ EVIDENCE_ROLES: Final = (
     "holds",  # further addresses: `=IP` of its own, `NAMESPACE/POD=IP` of others, blanks between
 )  # fmt: skip
 
+EVIDENCE_TIMES: Final = ("held_from", "held_to", "started", "ended")  # those of them
+
 # Roles that only formats fill: the tagger's svc, ids of the document, the file that a collector
 # read the line from, and evidence.
 INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", "log_path", *EVIDENCE_ROLES)

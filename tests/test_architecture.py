@@ -23,8 +23,9 @@ RANKS = (
 )
 # The same inside `case`: what questions stand on, the questions, the Case that has them, opening one.
 CASE_RANKS = (
-    ("rows",), ("story",), ("filters", "told"),
-    ("convert", "detect", "findings", "flow", "pictures", "split", "steps", "trace"), ("report",),
+    ("rows", "documents", "server"), ("story",), ("filters", "told"),
+    ("convert", "detect", "findings", "flow", "pictures", "push", "split", "steps", "trace"),
+    ("report",),
     ("case",), ("config",), ("opening",), ("__init__",),
 )  # fmt: skip
 FACADE = {"__init__.py", "__main__.py"}  # of the package itself: they lead to `case` and `cli`

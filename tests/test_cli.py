@@ -263,7 +263,8 @@ TRANSCRIPTS: dict[str, list[str]] = {
         f"{T} core",
         f"{T} cut.log.gz",
         f"{T} damaged.log.gz",
-        f"{T} https://elastic:s3cret@es.example:9200/logs-*",
+        f"{T} https://elastic:s3cret@127.0.0.1:1/logs-*",
+        f"{T} https://elastic:s3cret@es.example/logs-*",
         f"{T} two-days.jsonl ./two-days.jsonl",
     ],
     "nothing": [
@@ -692,18 +693,18 @@ def test_debugging_shows_the_traceback_and_nothing_else_does() -> None:
 
 @pytest.mark.parametrize("debug", ["0", "1"])
 @pytest.mark.parametrize("url", [
-    "https://elastic:s3cret@es.example:9200/logs-*",
-    "http://s3cret@es.example/logs",
-    "https://elastic:s3cret@wo@es.example/x?api_key=1",
-    "HTTPS://elastic:s3cret@es.example:9200/logs",
+    "https://elastic:s3cret@127.0.0.1:1/logs-*",
+    "http://s3cret@127.0.0.1/logs",
+    "https://elastic:s3cret@wo@127.0.0.1:1/x?api_key=s3cret",
+    "HTTPS://elastic:s3cret/et@127.0.0.1:1/logs",
 ])  # fmt: skip
 def test_a_secret_in_a_url_is_never_printed(url: str, debug: str) -> None:
     try:
         said = ask("timeline", FIGURE, url, "--verbose", CUIDX_DEBUG=debug)
     except cuidx.CuidxError as error:
-        said = Said(3, "", str(error))
-    assert said.code == 3
-    assert "es.example" in said.err
+        said = Said(error.exit_code, "", str(error))
+    assert said.code in (2, 3)  # some are no address of an index
+    assert "127.0.0.1" in said.err
     assert "s3cret" not in said.out + said.err
 
 

@@ -57,7 +57,7 @@ class Search(BaseHTTPRequestHandler):
             }
         )  # fmt: skip
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - so the standard library calls them
+    do_GET = do_POST = do_DELETE = _answer
 
     def _say(self, answer: dict[str, Any]) -> None:
         data = json.dumps(answer).encode()

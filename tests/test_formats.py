@@ -101,7 +101,7 @@ LINES = st.lists(st.one_of(st.sampled_from(ALL_RAW), TEXT, CUT), max_size=12)
 # In a file of these a record is not a line: a JSON document, pairs of lines, rows of a table.
 DOCUMENTS = {"cloudwatch", "cloudwatch-insights", "crictl-pods", "elasticdump-array", "es-bulk",
              "es-search", "esql-csv", "esql-json", "generic-csv", "generic-tsv", "k8s-events",
-             "k8s-pods", "k8s-pods-watch", "kibana-csv", "loki-api",
+             "k8s-pods", "k8s-pods-watch", "kibana-csv", "loki-api", "otlp",
              "prometheus-pod-info"}  # fmt: skip
 
 

@@ -63,7 +63,11 @@ class Steps:
 
 
 def steps(
-    events: pl.DataFrame, alerts: pl.DataFrame, window: int, found: pl.DataFrame | None = None
+    events: pl.DataFrame,
+    alerts: pl.DataFrame,
+    window: int,
+    found: pl.DataFrame | None = None,
+    sizes: pl.DataFrame | None = None,
 ) -> Steps:
     """Three searches for each of ALERTS: by its address, that within WINDOW (ns), by its container.
 
@@ -79,7 +83,8 @@ def steps(
     words = pl.Series([""], dtype=WORD)
     asked = _coded(alerts, ASKED).with_row_index("alert")
     every = _coded(events, EVENTS).with_row_index("event")
-    every = every.with_columns(size=_sizes(every["request"]))
+    size = _sizes(every["request"]) if sizes is None else _known(sizes, every["request"])
+    every = every.with_columns(size=size)
     if found is None:
         sought = every.select("event", "ip").filter(_asked_for(asked, "ip"))
     else:
@@ -169,6 +174,13 @@ def _sizes(requests: pl.Series) -> pl.Series:
     most = int(known.max())  # type: ignore[arg-type]
     size = pl.Series("size", [0], dtype=_SIZE).new_from_index(0, most + 1)
     return size.scatter(counts["request"], counts["size"].cast(_SIZE)).gather(requests)
+
+
+def _known(sizes: pl.DataFrame, requests: pl.Series) -> pl.Series:
+    """The same, as SIZES has it."""
+    table = sizes.select(pl.col("request").cast(WORD).to_physical(), pl.col("size").cast(_SIZE))
+    asked = requests.to_frame("request")
+    return asked.join(table, on="request", how="left", maintain_order="left")["size"]
 
 
 def _requests(hits: pl.DataFrame, key: str) -> pl.DataFrame:

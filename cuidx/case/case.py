@@ -29,6 +29,7 @@ from cuidx.case.filters import Filters
 from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
 from cuidx.case.pictures import reuse_chart, steps_chart, timeline_chart
+from cuidx.case.push import push_events, push_lifetimes
 from cuidx.case.rows import as_given
 from cuidx.case.split import write_files
 from cuidx.case.steps import compare_searches
@@ -42,6 +43,7 @@ from cuidx.load import Opened, Options, Records
 from cuidx.present.notebook import summary
 from cuidx.present.rows import json_rows
 from cuidx.schema import EVENTS, ROLES
+from cuidx.sources.elastic import parse
 from cuidx.sources.paths import STDIN, Source
 
 if TYPE_CHECKING:
@@ -65,11 +67,18 @@ class Case:
         now: str | None = None,
         lease_sources: frozenset[str] = frozenset(),
         zone_said: bool = False,
+        engine: str = "auto",
     ) -> None:
-        self._story = Story(records, lease_sources=lease_sources, zone_said=zone_said)
+        self._story = Story(
+            records, lease_sources=lease_sources, zone_said=zone_said, engine=engine
+        )
         self._filters = Filters(self._story, since, until, pairs(where), now)
+        records.window = self._filters.window
         self._flow: Flow | None = None  # standard input, once it is followed
         self.config: str | None = None  # the TOML file that was read
+        self.ca: str | None = None  # for the server that is written to
+        self.insecure = False
+        self.pushed_to: str | None = None
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame | pl.LazyFrame, **options: Any) -> Case:
@@ -371,6 +380,37 @@ class Case:
             window=window,
         )
         return write(facts, wanted, output)
+
+    def push(
+        self, to: str, index: str | None = None, *, lookup: bool = False, dry_run: bool = False
+    ) -> pl.DataFrame:
+        """Write all events and evidence to Elasticsearch: `case.push.PUSHED`, one row a source.
+
+        TO is `http(s)://host:port/index`, or INDEX names the index. LOOKUP writes the lifetimes to
+        INDEX-lifetimes too. Filters don't matter. What is there already is not written twice.
+
+        Raises:
+            UsageError: TO is no such URL.
+            SourceError: the server can't be reached, or refuses.
+        """
+        target = parse(to, ca=self.ca, insecure=self.insecure, index=index)
+        if set(target.index) & set("*,?"):
+            raise UsageError(f"{target.index}: a pattern", do="push writes to one index: name it")
+        self.pushed_to = target.shown
+        table = push_events(self._story, target, dry_run=dry_run)
+        if lookup and not dry_run:
+            push_lifetimes(self._story, self.lifetimes(), target)
+        return table
+
+    @property
+    def documents(self) -> int | None:
+        """How many documents all sources have, if they are indices; else None."""
+        counts = [one.remote.count for one in self._story.records.sources if one.remote is not None]
+        return sum(counts) if len(counts) == len(self._story.records.sources) else None
+
+    def close(self) -> None:
+        """Let go of what a server keeps for this case; the next question asks for it anew."""
+        self._story.records.close()
 
     # -- for those who ask -----------------------------------------------------------------
 

@@ -23,7 +23,7 @@ def config_beside(sources: Sequence[Source]) -> Path | None:
     """
     beside: dict[Path, Path | None] = {}  # folder: the nearest file in it or above
     for source in sources:
-        if source.path != STDIN:
+        if source.path != STDIN and source.remote is None:
             folder = Path(source.path).absolute().parent
             if folder not in beside:
                 above = (one / CONFIG for one in (folder, *folder.parents))

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Final
 
 import polars as pl
 
 from cuidx import times
 from cuidx.case.rows import WHO_AND_WHEN, as_events, groups_of_one, pairs_of
+from cuidx.case.server import all_of, term, time_from
 from cuidx.case.story import Story
 from cuidx.enrich.identity import address, level_of
 from cuidx.enrich.summary import GROUPS, PAIRS, Summary
 from cuidx.errors import UsageError
 from cuidx.schema import EVENTS, KIND, ROLES
+from cuidx.sources.elastic import layout
+from cuidx.sources.elastic.index import Query, Window
+
+# Columns that evidence does not change: an index has them as they come out.
+_AS_STORED: Final = {
+    "source": layout.SOURCE,
+    **{name: layout.FIELDS[name][0] for name in ("service", "namespace", "cluster", "pod", "node",
+                                             "container_name", "request_id", "trace_id")},
+}  # fmt: skip
 
 
 class Filters:
@@ -43,6 +54,29 @@ class Filters:
             if words is not None:
                 times.point(words, newest=0, tz=self._tz)
 
+    @property
+    def window(self) -> Window | None:
+        """What to ask of an index where only reading tells what is in it; None is all."""
+        if self._since is None and self._until is None:
+            return None
+
+        def span(newest: int | None) -> tuple[int | None, int | None]:
+            if self._now is not None:
+                newest = times.point(self._now, newest=None, tz=self._tz)
+            sides: list[int | None] = []
+            for words in (self._since, self._until):
+                if words is None or (_is_relative(words) and newest is None):
+                    sides.append(None)
+                else:
+                    sides.append(times.point(words, newest=newest, tz=self._tz))
+            # What counts from the newest event needs that one read.
+            counts = self._now is None and any(
+                words is not None and _is_relative(words) for words in (self._since, self._until)
+            )
+            return sides[0], None if counts else sides[1]
+
+        return span
+
     def on(self, story: Story) -> Filters:
         """The same filters for another story."""
         return Filters(story, self._since, self._until, self._where, self._now)
@@ -70,6 +104,29 @@ class Filters:
             return pl.lit(True)  # all, but not the lines that were read for their leases
         return pl.all_horizontal(conditions) if conditions else None
 
+    @property
+    def query(self) -> Query | None:
+        """A query that the records of an index fit where they fit the filters."""
+        found: list[Query | None] = []
+        for words, until in ((self._since, False), (self._until, True)):
+            if words is not None:
+                found.append(time_from(self._moment(words), until=until))
+        columns: dict[str, list[str]] = {}
+        for column, value in self._where:
+            columns.setdefault(column, []).append(value)
+        for column, values in columns.items():
+            if column == "container":
+                names = [self._story.find_container(value) for value in values]
+                found.append(self._story.wrote(names))
+            elif column == "ip":
+                ips = [known for value in values if (known := address(value)) is not None]
+                found.append(self._story.wrote((), ips) if len(ips) == len(values) else None)
+            elif column == "level":
+                found.append(term(layout.FIELDS[column][0], {level_of(v) or v for v in values}))
+            elif column in _AS_STORED:
+                found.append(term(_AS_STORED[column], values))
+        return all_of(found)
+
     def fits(self, frame: pl.DataFrame, keep: pl.Expr) -> pl.Series:
         """Which of the enriched records of one source are events that KEEP leaves."""
         if frame.is_empty():
@@ -84,7 +141,7 @@ class Filters:
         paths = self._story.paths
         keep = self.keep
         _ = self._story.book  # the names of lines that know only an IP are settled there
-        for frame in self._story.enriched(want):
+        for frame in self._story.enriched(want, self.query):
             place = int(frame["place"][0])
             if self._story.is_for_leases(place):
                 continue
@@ -124,6 +181,10 @@ class Filters:
         """The time that WORDS mean, in ns; `-15m` counts from the newest event."""
         return times.point(words, newest=self._newest, tz=self._tz)
 
+    def _moment(self, words: str) -> int:
+        newest = self._newest if _is_relative(words) else None
+        return times.point(words, newest=newest, tz=self._tz)
+
     @cached_property
     def _newest(self) -> int | None:
         if self._now is not None:
@@ -140,9 +201,8 @@ class Filters:
         conditions: list[tuple[str, pl.Expr]] = []
         for words, side in ((self._since, "since"), (self._until, "until")):
             if words is not None:
-                newest = self._newest if words.strip()[:1] in "+-tyn" else None
-                at = pl.lit(times.point(words, newest=newest, tz=self._tz)).cast(EVENTS["time"])
-                fits = pl.col("time") >= at if side == "since" else pl.col("time") < at
+                moment = pl.lit(self._moment(words)).cast(EVENTS["time"])
+                fits = pl.col("time") >= moment if side == "since" else pl.col("time") < moment
                 conditions.append((f"--{side} {words}", fits))
         columns: dict[str, list[pl.Expr]] = {}
         said: dict[str, list[str]] = {}
@@ -165,3 +225,8 @@ class Filters:
         if column == "level":
             return pl.col(column).cast(pl.String) == (level_of(value) or value)
         return pl.col(column).cast(pl.String) == value
+
+
+def _is_relative(words: str) -> bool:
+    """Whether WORDS count from the newest event: -15m, yesterday, today, now."""
+    return words.strip()[:1] in "+-tyn"

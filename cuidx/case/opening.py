@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cuidx.case.config import config_beside, read_config, short
 from cuidx.enrich.records import Skew
 from cuidx.load import Options, Records
 from cuidx.present.notebook import Meter, in_notebook
+from cuidx.sources.elastic import open_index
 from cuidx.sources.paths import expand
 
 
@@ -31,22 +33,28 @@ def open_case(
     skew: Sequence[str] = (),
     now: str | None = None,
     exact: bool = False,
+    engine: str = "auto",
+    ca: str | os.PathLike[str] | None = None,
+    insecure: bool = False,
     progress: Callable[[str, int], None] | None = None,
 ) -> Case:
-    """A case of SOURCES: files, folders, globs, `-`. Nothing is read before the first question.
+    """A case of SOURCES: files, folders, globs, `-`, URLs of indices; read once it is asked.
 
     The options are the command line's (INTERFACE, section 2): LEASES are sources read only for who
     had which address when, SINCE and UNTIL times or words (`-15m`), WHERE columns and values, FIELD
     roles and paths, PATTERN regular expressions with roles as group names. CONFIG is a TOML file;
     without it `cuidx.toml` beside the sources, or above them, is taken. PROGRESS is told the path
     and the bytes that were read of it; in a notebook a line below the cell says so.
+    without it `cuidx.toml` beside the sources, or above them, is taken. ENGINE says where an index
+    is computed (auto, local, elasticsearch), CA is a PEM file for its server, INSECURE trusts any.
 
     Raises:
         UsageError: an option that can't work.
         SourceError: a source that isn't there.
     """
-    shown = {source.path for source in expand(sources)}
-    found = expand([*sources, *leases])
+    ask = cache(lambda url: open_index(url, ca=ca, insecure=insecure).sources)
+    shown = {source.path for source in expand(sources, ask)}
+    found = expand([*sources, *leases], ask)
     path = Path(config) if config is not None else config_beside(found)
     said = read_config(path) if path is not None else {}
     patterns = [*said.get("pattern", []), *([pattern] if isinstance(pattern, str) else pattern)]
@@ -72,8 +80,10 @@ def open_case(
         now=now,
         lease_sources=frozenset(source.path for source in found) - shown,
         zone_said=tz is not None or "tz" in said,
+        engine=engine,
     )
     case.config = None if path is None else short(path)
+    case.ca, case.insecure = None if ca is None else os.fspath(ca), insecure
     return case
 
 

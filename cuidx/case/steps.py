@@ -13,11 +13,14 @@ from cuidx.analyses.alerts import Place, places
 from cuidx.analyses.steps import EVENTS, FOUND, Steps, steps
 from cuidx.case.filters import Filters
 from cuidx.case.rows import as_events
+from cuidx.case.server import all_of, any_of, term
 from cuidx.case.story import Story
 from cuidx.enrich.identity import level_of, request_text
 from cuidx.enrich.mentions import mentions
 from cuidx.errors import UsageError
 from cuidx.schema import LEVEL, LEVELS, ROLES, detached
+from cuidx.sources.elastic import layout
+from cuidx.sources.elastic.index import Query
 
 _ALERTS: Final = pl.Schema(
     {"source": pl.String(), "line": pl.Int64(), "container": pl.String(), "ip": pl.String(),
@@ -46,8 +49,14 @@ def compare_searches(
             f"--alert-level {alert_level}: no level is called so", do=", ".join(LEVELS)
         )
     wanted = places(said, story.paths)
-    events, alerts, found = _searched(story, filters, wanted, least, everywhere=search == "any")
-    answer = steps(events, alerts, width, found)
+    sizes = None
+    if story.server is None or search == "any":
+        if story.server is not None:
+            story.notes.append("--search any looks into messages: all lines were read here")
+        events, alerts, found = _searched(story, filters, wanted, least, everywhere=search == "any")
+    else:
+        events, alerts, found, sizes = _asked_for(story, filters, wanted, least)
+    answer = steps(events, alerts, width, found, sizes)
     return replace(answer, hits=answer.hits.join(_writers(story), on="container", how="left"))
 
 
@@ -59,8 +68,43 @@ def _writers(story: Story) -> pl.DataFrame:
     )
 
 
+def _asked_for(
+    story: Story, filters: Filters, wanted: list[Place], least: str | None
+) -> tuple[pl.DataFrame, pl.DataFrame, None, pl.DataFrame]:
+    """The same of an index, which gives just the lines that a search brings up.
+
+    And the last: how many lines each of their requests has, counted there.
+    """
+    assert story.server is not None  # noqa: S101 - asked before
+    _ = story.book
+    chosen: list[Query | None] = []
+    if wanted:
+        places = [
+            {"bool": {"filter": [{"term": {layout.SOURCE: story.paths[place.source]}},
+                                 {"term": {layout.LINE: place.line}}]}}
+            for place in wanted
+        ]  # fmt: skip
+        chosen += places
+    if least is not None:
+        chosen.append(term(layout.FIELDS["level"][0], LEVELS[LEVELS.index(least) :]))
+    filtered = None if wanted else filters.query
+    only = all_of([filtered, *([any_of(*chosen)] if chosen else [])])
+    _, alerts, _ = _searched(story, filters, wanted, least, everywhere=False, only=only)
+    asked = {name: alerts[name].drop_nulls().unique().to_list() for name in ("container", "ip")}
+    only = story.wrote(asked["container"], asked["ip"])
+    events, _, _ = _searched(story, filters, [], "FATAL", everywhere=False, only=only)
+    requests = events["request"].cast(pl.String).drop_nulls().unique().to_list()
+    return events, alerts, None, story.server.request_sizes(requests)
+
+
 def _searched(
-    story: Story, filters: Filters, wanted: list[Place], least: str | None, *, everywhere: bool
+    story: Story,
+    filters: Filters,
+    wanted: list[Place],
+    least: str | None,
+    *,
+    everywhere: bool,
+    only: Query | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
     """(all events, alerts, what a search by address looks through), as `steps` wants them."""
     _ = story.book  # the names of lines that know only an IP are settled there
@@ -69,7 +113,7 @@ def _searched(
     events, found, alerts = [EVENTS.to_frame()], [FOUND.to_frame()], [_ALERTS.to_frame()]
     seen: dict[str, str] = {}
     count = 0
-    for frame in story.shown(want):
+    for frame in story.shown(want, only):
         source = int(frame["place"][0])
         for place in wanted:
             kinds = place.of(source, frame)["kind"]

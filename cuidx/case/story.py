@@ -5,7 +5,7 @@ Sources are read when something first needs them, and again where one look was n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import cast
@@ -14,6 +14,7 @@ import polars as pl
 
 from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
+from cuidx.case.server import any_of, chosen, term
 from cuidx.enrich.given import given
 from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import normalise
@@ -33,10 +34,13 @@ from cuidx.enrich.leases import (
 from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
-from cuidx.load import Opened, Records
+from cuidx.load import Opened, Part, Records
 from cuidx.schema import detached
+from cuidx.sources.elastic import layout
+from cuidx.sources.elastic.index import Query
 
 _ONLY_IP = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
+_IP_LINES = {"term": {layout.IDENTITY: "ip"}}  # the same, of records in an index
 
 
 class Story:
@@ -48,11 +52,13 @@ class Story:
         *,
         lease_sources: frozenset[str] = frozenset(),
         zone_said: bool = False,
+        engine: str = "local",
     ) -> None:
         self.records = records
+        self.server, said = chosen(records, engine)  # what computes for us, if anything does
         self.lease_sources = lease_sources
         self.zone_said = zone_said
-        self.notes: list[str] = []  # warnings of answers that were given
+        self.notes = said  # warnings of answers that were given
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
         # Who took part in which request, and when: gathered only once `ties` asks for it.
         self._requests: Requests | None = None
@@ -63,21 +69,40 @@ class Story:
     @cached_property
     def raw_summary(self) -> Summary:
         """The summary of all lines by what each says itself."""
-        found = self._read()
+        if self.server is not None:
+            summary = self.server.summary()
+            if summary is not None:
+                return summary
+            self.server = None
+            self.notes.append("computed here: another version of cuidx wrote to the index")
+        return self.look()
+
+    def look(
+        self, want: frozenset[str] = WHO_AND_WHEN, take: Callable[[Part], None] | None = None
+    ) -> Summary:
+        """`raw_summary`, read now; TAKE is called with each part, which has the columns of WANT.
+
+        Where times have no year it is called once with the years that are told then.
+        """
+        found = self._read(want, take)
         if self.records.yearless and not self.records.by_file:
             # Which year it was is known when the newest dated record is; then they are read again.
             dated = pl.concat([found.groups["last"], found.evidence["until"]])
             self.records.newest = cast("int | None", dated.cast(pl.Int64).max())
             self.records.by_file = True
             self._requests = None if self._requests is None else Requests()
-            found = self._read(again=True)
+            found = self._read(want, take, again=True)
         return found
 
-    def _read(self, *, again: bool = False) -> Summary:
+    def _read(
+        self, want: frozenset[str], take: Callable[[Part], None] | None, *, again: bool = False
+    ) -> Summary:
         pairs: list[pl.DataFrame] = []
 
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
-            for part in self.records.parts(WHO_AND_WHEN, request_pairs):
+            for part in self.records.parts(want, request_pairs):
+                if take is not None:
+                    take(part)
                 if not again:
                     self.pass_rejects(self.records.opened[part.source].path, part.frame)
                 if self._requests is not None:
@@ -116,7 +141,8 @@ class Story:
         if ladder.moving:
             pairs = pairs.filter(~pl.col("container").cast(pl.String).is_in(moving))
             found = [pairs]
-            for part in self.records.parts(WHO_AND_WHEN):
+            only = term(layout.CONTAINER, ladder.moving)
+            for part in self.records.parts(WHO_AND_WHEN, only=only):
                 rows = _with_ids(normalise(part.frame).filter(by_time))
                 if rows.height:
                     rows = ladder.rename(rows).with_columns(source=pl.lit(part.source, pl.Int64))
@@ -130,7 +156,8 @@ class Story:
     def ties(self) -> Ties:
         """Which holder of an address took part in which request."""
         self._requests = requests = Requests()
-        if "raw_summary" in self.__dict__:  # read before anyone asked for requests
+        # Read before anyone asked for requests, or not read at all.
+        if "raw_summary" in self.__dict__ or self.server is not None:
             for part in self.records.parts(WHO_AND_WHEN):
                 requests.add(part.frame, part.source)
         _ = self.book
@@ -196,9 +223,23 @@ class Story:
                 & pl.col("ip").is_not_null()
             ).select("container", "ip", at=at).drop_nulls("at")
             .group_by("container", "ip", "at").agg(lines=pl.len().cast(pl.Int64))
-            for frame in self.enriched(WHO_AND_WHEN)
+            for frame in self.enriched(WHO_AND_WHEN, self.wrote(containers))
         ]  # fmt: skip
         return pl.concat(frames)
+
+    def wrote(self, containers: Collection[str], ips: Collection[str] = ()) -> Query | None:
+        """A query that all lines of CONTAINERS, or with one of IPS as their own, fit."""
+        mine = set(containers)
+        if ips:
+            # Whose own address is told by evidence, wholly or at times.
+            groups = self.book[0].groups if "book" in self.__dict__ else self._told().groups
+            had = groups.filter(pl.col("ip").is_in(pl.Series(sorted(ips)).implode()))
+            mine |= {*had["container"].drop_nulls(), *self.ladder.moves(groups)}
+        mine |= {said for said, name in self.ladder.names() if name in mine}
+        return any_of(
+            term(layout.CONTAINER, mine), term(layout.FIELDS["ip"][0], ips),
+            *([] if self._holders is None else [_IP_LINES]),
+        )  # fmt: skip
 
     def _place_ip_lines(self, summary: Summary, found: list[Address]) -> Summary:
         """Count each line that knows only its IP for the container that held it then."""
@@ -210,7 +251,7 @@ class Story:
         self._holders = Holders(found)
         named = pl.col("container").cast(pl.String).is_in(by_ip["container"].implode())
         pairs, moved = [summary.pairs.filter(~named)], []
-        for frame in self.enriched(WHO_AND_WHEN):
+        for frame in self.enriched(WHO_AND_WHEN, _IP_LINES):
             rows = frame.filter(contested)
             if rows.height:
                 pairs.append(pairs_of(rows))
@@ -222,19 +263,20 @@ class Story:
 
     # -- all records -----------------------------------------------------------------------
 
-    def enriched(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
+    def enriched(self, want: frozenset[str], only: Query | None = None) -> Iterator[pl.DataFrame]:
         """All records with identity, names and addresses settled; `place` is their source.
 
-        Lines that know only an IP have their container's name once `book` has been asked for.
+        Lines that know only an IP have their container's name once `book` has been asked for. ONLY
+        is a query: records of an index that do not fit it may be left out.
         """
         _ = self.ladder  # it may have to read the records first
-        for part in self.records.parts(want):
+        for part in self.records.parts(want, only=only):
             if part.frame.height:
                 yield self.enrich(part.frame, part.source)
 
-    def shown(self, want: frozenset[str]) -> Iterator[pl.DataFrame]:
+    def shown(self, want: frozenset[str], only: Query | None = None) -> Iterator[pl.DataFrame]:
         """`enriched`, without the sources that are read for their leases alone."""
-        for frame in self.enriched(want):
+        for frame in self.enriched(want, only):
             if not self.is_for_leases(int(frame["place"][0])):
                 yield frame
 

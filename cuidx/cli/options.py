@@ -32,12 +32,20 @@ def _columns(start: str) -> list[str]:
     return [f"{name}=" for name in EVENTS if name.startswith(start)]
 
 
+class Engines(StrEnum):
+    """A value of `--engine`."""
+
+    auto = "auto"
+    local = "local"
+    elasticsearch = "elasticsearch"
+
+
 Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE",
-        help="Files, folders, quoted globs, or - for standard input; .gz .zst .bz2 .xz .parquet "
-        ".arrow are read as they are.",
+        help="Files, folders, quoted globs, - for standard input, or an Elasticsearch index: "
+        "http(s)://host:port/index; .gz .zst .bz2 .xz .parquet .arrow are read as they are.",
         show_default=False,
     ),
 ]
@@ -78,6 +86,21 @@ Leases = Annotated[
     list[str] | None,
     typer.Option("--leases", metavar="SOURCE", rich_help_panel=_READ,
                  help="Read first, only for who had which address when: any SOURCE. Repeatable."),
+]  # fmt: skip
+Engine = Annotated[
+    Engines | None,
+    typer.Option("--engine", rich_help_panel=_READ, show_default=False,
+                 help="Where an Elasticsearch index is computed (auto: there, if it is large)."),
+]  # fmt: skip
+CA = Annotated[
+    Path | None,
+    typer.Option("--ca", metavar="FILE", rich_help_panel=_READ,
+                 help="PEM file of the CA of an https server (or CUIDX_ES_CA)."),
+]  # fmt: skip
+Insecure = Annotated[
+    bool,
+    typer.Option("--insecure", rich_help_panel=_READ,
+                 help="Do not look at an https server's certificate."),
 ]  # fmt: skip
 Since = Annotated[
     str | None,

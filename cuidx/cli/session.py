@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -60,6 +62,9 @@ class Session:
     no_color: bool = False
     leases: list[str] | None = None
     skew: list[str] | None = None
+    engine: str | None = None
+    ca: Path | None = None
+    insecure: bool = False
 
     def answer(
         self,
@@ -102,6 +107,7 @@ class Session:
         filtered = bool(self.since or self.until or self.where)
         none = table.is_empty() and filtered if nothing is None else nothing(table)
         code = self._code(case, none)
+        case.close()  # to say what does not fit it may have read once more
         if none and missing and code == 1:
             print(visible(f"cuidx: {missing}"), file=sys.stderr)
         return code
@@ -150,7 +156,9 @@ class Session:
             )
         sys.stdout.flush()
         self._say(case, result)
-        return self._code(case, not count and bool(self.since or self.until or self.where))
+        code = self._code(case, not count and bool(self.since or self.until or self.where))
+        case.close()
+        return code
 
     def tell(self, command: str, question: Callable[[Case, str | None], str]) -> int:
         """Ask QUESTION for a page in the form that was said, write it, and give the exit code."""
@@ -202,8 +210,15 @@ class Session:
             skew=self.skew or [],
             now=self.now,
             exact=self.exact,
+            engine=self.engine or "auto",
+            ca=self.ca,
+            insecure=self.insecure,
             progress=lambda path, count: meter.advance(count, path),
         )
+        stack.callback(case.close)
+        _end_in_order()
+        if documents := case.documents:
+            meter.expect(documents * passes)
         if case.config is not None and not self.quiet:
             print(f"config: {visible(case.config)}", file=sys.stderr)
         if self.rejects is not None:
@@ -264,6 +279,12 @@ def _size(sources: Sequence[str]) -> int | None:
             return None
         total += size
     return total
+
+
+def _end_in_order() -> None:
+    """Let a SIGTERM run the ways out, too: a server may keep something for us."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def _reject_to(target: IO[bytes]) -> Callable[[str, pl.DataFrame], None]:

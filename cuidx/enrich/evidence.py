@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from cuidx.enrich.identity import TEXTS, normalise
-from cuidx.schema import IDENTITY, TIME
+from cuidx.schema import EVIDENCE_TIMES, IDENTITY, TIME
 
 _WHO: Final = tuple(name for name in TEXTS if name not in ("svc", "restart", "level"))
 EVIDENCE: Final = pl.Schema(
@@ -41,7 +41,6 @@ EVIDENCE: Final = pl.Schema(
         "weak": pl.Boolean(),  # known by the Pod's name alone
     }
 )
-_MORE: Final = ("held_from", "held_to", "started", "ended")
 
 
 def of_records(records: pl.DataFrame, source: int) -> pl.DataFrame:
@@ -61,8 +60,8 @@ def of_records(records: pl.DataFrame, source: int) -> pl.DataFrame:
 
 def _conformed(rows: pl.DataFrame, source: int) -> pl.DataFrame:
     rows = rows.with_columns(
-        pl.lit(None, TIME if name in _MORE else pl.String).alias(name)
-        for name in (*_MORE, "lifecycle", "lease", "soft", "state")
+        pl.lit(None, TIME if name in EVIDENCE_TIMES else pl.String).alias(name)
+        for name in (*EVIDENCE_TIMES, "lifecycle", "lease", "soft", "state")
         if name not in rows.columns
     )
     at = pl.coalesce("held_from", "time")

@@ -10,10 +10,9 @@ import polars as pl
 
 from cuidx import times
 from cuidx.errors import UsageError
-from cuidx.schema import KIND, TIME, TIME_FROM
+from cuidx.schema import EVIDENCE_TIMES, KIND, TIME, TIME_FROM
 
 _WHENCE: Final = pl.Enum(TIME_FROM)
-_EVIDENCE_TIMES: Final = ("held_from", "held_to", "started", "ended")
 
 
 class Dated(NamedTuple):
@@ -30,7 +29,7 @@ def date(parsed: pl.DataFrame, tz: str, before: int | None = None) -> Dated:
     Those without a year get the latest one that is not after BEFORE (ns), and none where that is
     not known. Adds time_from: `collector` for an envelope's time, `own`, or `none` as yet.
     """
-    told = [name for name in _EVIDENCE_TIMES if name in parsed.columns]
+    told = [name for name in EVIDENCE_TIMES if name in parsed.columns]
     if told:
         parsed = parsed.with_columns(times.parse(parsed[name], tz)[0].alias(name) for name in told)
     if "time" not in parsed.columns:
@@ -120,7 +119,7 @@ def shifted(frame: pl.DataFrame, skews: Sequence[Skew], path: str) -> pl.DataFra
             if "node" not in frame.columns:
                 continue
             those = (pl.col("node") == skew.name).fill_null(False)
-        moved = [name for name in ("time", *_EVIDENCE_TIMES) if name in frame.columns]
+        moved = [name for name in ("time", *EVIDENCE_TIMES) if name in frame.columns]
         frame = frame.with_columns(
             pl.when(those).then(pl.col(name) + pl.duration(nanoseconds=skew.by))
             .otherwise(name).cast(TIME).alias(name)

@@ -85,6 +85,20 @@ class Summary:
         return cls(_settle(raw), found, merged(evidence))
 
     @classmethod
+    def of_groups(
+        cls,
+        groups: pl.DataFrame,
+        pairs: pl.DataFrame,
+        evidence: Iterable[tuple[int, pl.DataFrame]],
+    ) -> Summary:
+        """The summary of records that somebody else has grouped: GROUPS with texts as parsed.
+
+        EVIDENCE are (source, records that are evidence, or tell of holders).
+        """
+        told = [detached(of_records(rows, source)) for source, rows in evidence if rows.height]
+        return cls(_settle([groups]), pairs, merged(told))
+
+    @classmethod
     def merge(cls, summaries: Sequence[Summary]) -> Summary:
         """The summary of all the records of SUMMARIES."""
         return cls(

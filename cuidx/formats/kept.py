@@ -13,18 +13,17 @@ from typing import IO, Any, Final
 
 import polars as pl
 
-from cuidx.schema import EVENTS, INNER_ROLES, KIND, PARSED, ROLES, TIME, TIME_FROM
+from cuidx.schema import EVENTS, EVIDENCE_TIMES, INNER_ROLES, KIND, PARSED, ROLES, TIME, TIME_FROM
 
 KEY: Final = "cuidx"
 VERSION: Final = 1
-_TIMES: Final = ("held_from", "held_to", "started", "ended")
 _OUTSIDE: Final = ("time", "message")  # columns of EVENTS, which need not be kept twice
 PARSED_FIELDS: Final = pl.Schema(
     {
         **{n: PARSED[n] for n in ("back", "why", "raw", "envelope", "suffixes", "repeats",
                                   "own_time", "is_json")},
         **{
-            role: TIME if role in _TIMES else pl.String()
+            role: TIME if role in EVIDENCE_TIMES else pl.String()
             for role in (*ROLES, *INNER_ROLES) if role not in _OUTSIDE
         },
     }

@@ -17,9 +17,15 @@ class Meter(Protocol):
     def advance(self, count: int, path: str | None = None) -> None:
         """COUNT more bytes are read; PATH is the file being read now."""
 
+    def expect(self, documents: int) -> None:
+        """There is no file: DOCUMENTS are to be read, and `advance` counts them."""
+
 
 class _Silent:
     def advance(self, count: int, path: str | None = None) -> None:
+        pass
+
+    def expect(self, documents: int) -> None:
         pass
 
 
@@ -33,11 +39,19 @@ def progress(total: int | None, *, quiet: bool = False) -> Iterator[Meter]:
         yield _Silent()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
+    amount = DownloadColumn()
     columns = (
         BarColumn(bar_width=30),
-        DownloadColumn(),
+        amount,
         TimeRemainingColumn(compact=True),
         TextColumn("{task.description}", markup=False),
     )
@@ -49,5 +63,11 @@ def progress(total: int | None, *, quiet: bool = False) -> Iterator[Meter]:
             def advance(self, count: int, path: str | None = None) -> None:
                 shown = None if path is None else visible(path)[-60:]
                 bar.update(task, advance=count, description=shown)
+
+            def expect(self, documents: int) -> None:
+                bar.columns = tuple(
+                    MofNCompleteColumn() if one is amount else one for one in columns
+                )
+                bar.update(task, total=documents)
 
         yield Bar()

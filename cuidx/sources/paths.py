@@ -6,11 +6,16 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cuidx.errors import SourceError, UsageError
+from cuidx.sources.elastic.address import is_url
+
+if TYPE_CHECKING:
+    from cuidx.sources.elastic.index import Foreign, Stored
 
 STDIN = "-"
 CONFIG = "cuidx.toml"  # found beside sources; in a folder of logs it is none of them
@@ -23,10 +28,16 @@ class Source:
     path: str
     named: bool = True  # typed by the user; a file found in a folder may be left out if no text
     twin_of: str | None = None  # the same file under another path that comes before
+    remote: Stored | Foreign | None = None  # documents of a server, not a file
 
 
-def expand(arguments: Iterable[str | os.PathLike[str]]) -> list[Source]:
+def expand(
+    arguments: Iterable[str | os.PathLike[str]],
+    ask: Callable[[str], Sequence[Stored | Foreign]] | None = None,
+) -> list[Source]:
     """The sources of ARGUMENTS in the order of their paths, standard input first.
+
+    ASK gives what a URL leads to, where that is not left to the environment.
 
     A path named twice is there once; one file reached by two paths is there twice, the second
     time as the twin of the first, so that its records can be counted as duplicates.
@@ -36,18 +47,20 @@ def expand(arguments: Iterable[str | os.PathLike[str]]) -> list[Source]:
         UsageError: no argument at all.
     """
     found: dict[str, bool] = {}
+    remote: list[Source] = []
     given = [os.fspath(argument) for argument in arguments]
     if not given:
         raise UsageError("no source given", do="name a file, a folder, a quoted glob, or -")
     for argument in given:
         if not argument:
             raise UsageError("a source has an empty name", do="is a shell variable not set?")
-        if argument.lower().startswith(("http://", "https://")):
-            raise SourceError(
-                "Elasticsearch as a source is not built in yet",
-                where=_without_secret(argument),
-                do="export the index first, e.g. with elasticdump, and name the file",
-            )
+        if is_url(argument):
+            if ask is None:
+                from cuidx.sources.elastic import open_index
+
+                ask = lambda url: open_index(url).sources  # noqa: E731 - only now
+            remote += [Source(one.path, remote=one) for one in ask(argument)]
+            continue
         for path, named in _files(argument):
             found[path] = found.get(path, False) or named
     sources = []
@@ -59,7 +72,7 @@ def expand(arguments: Iterable[str | os.PathLike[str]]) -> list[Source]:
             if stat.S_ISREG(status.st_mode):
                 twin = first_path.setdefault((status.st_dev, status.st_ino), path)
         sources.append(Source(path, found[path], None if twin == path else twin))
-    return sources
+    return sorted([*sources, *remote], key=lambda source: (source.path != STDIN, source.path))
 
 
 def _files(argument: str) -> Iterator[tuple[str, bool]]:
@@ -117,8 +130,3 @@ def _walk(folder: str) -> Iterator[str]:
             path = os.path.join(here, name)  # noqa: PTH118 - keeps the spelling the user typed
             if not name.startswith(".") and name != CONFIG and Path(path).is_file():
                 yield path
-
-
-def _without_secret(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
