@@ -775,6 +775,17 @@ def test_bash_completes_commands_options_and_values(
     assert done.stderr == ""
 
 
+def test_a_report_is_a_page_and_one_of_nothing_says_so() -> None:
+    assert ask("report", EXPORT, "-f", "json") == Said(
+        2,
+        "",
+        "cuidx: a report is a page, not json\n  -f html or markdown; other commands give the rows\n",
+    )
+    said = ask("report", EXPORT, "--where", "service=nobody", "-f", "markdown")
+    assert (said.code, said.out[:2]) == (1, "# ")
+    assert "no event fits --where service=nobody" in said.err
+
+
 @pytest.mark.parametrize(("shell", "asks"), [("zsh", "compdef"), ("fish", "complete --command")])
 def test_other_shells_have_a_script_too(shell: str, asks: str) -> None:
     said = ask("completion", shell)

@@ -165,7 +165,8 @@ class Session:
             file.write(page.encode())
         sys.stdout.flush()
         self._say(case, Result(command, "", [], case.accounting.as_json(), case.warnings))
-        return self._code(case, nothing=not case.accounting.events)
+        filtered = bool(self.since or self.until or self.where)
+        return self._code(case, nothing=filtered and case.lifetimes().is_empty())
 
     def _form(self) -> Form:
         from cuidx.errors import UsageError
