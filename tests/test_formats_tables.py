@@ -245,7 +245,7 @@ def test_a_block_ends_where_a_row_ends(rows: list[tuple[str, ...]], size: int, s
     assert before == whole[: len(before)]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(rows=TABLE, delimiter=st.sampled_from(",;"), block=st.integers(8, 60))
 def test_what_python_writes_is_read(
     rows: list[tuple[str, ...]], delimiter: str, block: int

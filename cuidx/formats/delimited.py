@@ -186,6 +186,8 @@ def split(texts: Sequence[str], found: Header) -> Rows:
 
 
 def _split_one_by_one(texts: Sequence[str], found: Header) -> Rows:
+    # A CR within a line ends none; the csv module would refuse it outside of quotes.
+    texts = [line[:-1].replace("\r", _CR) + line[-1:] for line in texts]
     begins: list[int] = []
     rows_ = Rows(begins, [])
     at = 0
@@ -196,6 +198,9 @@ def _split_one_by_one(texts: Sequence[str], found: Header) -> Rows:
             begins.append(at)
             rows_.cells.append(None)
             at += 1
+    for place, row in enumerate(rows_.cells):
+        if row is not None and any(_CR in cell for cell in row):
+            rows_.cells[place] = [cell.replace(_CR, "\r") for cell in row]
     return rows_
 
 
@@ -224,11 +229,9 @@ def _split_on(
             return begin, "a quote is not closed"
         if start + reader.line_num - begin > 1:
             return begin, f"a quote is not closed: {error}"
-        # Text after a closing quote, or a lone CR in a cell: no harm where the width is right.
-        line = texts[begin].removesuffix("\r").replace("\r", _CR)
-        row = next(csv.reader([line], delimiter=found.delimiter))
+        # Text after a closing quote: no harm where the cells are as many as they must be.
         begins.append(begin)
-        cells.append([cell.replace(_CR, "\r") for cell in row])
+        cells.append(next(csv.reader([texts[begin]], delimiter=found.delimiter)))
         begin += 1
     return begin, None
 
