@@ -31,7 +31,7 @@ LookupOption = Annotated[
 ]  # fmt: skip
 
 
-@app.command(epilog="Example: cuidx convert fixtures/dev/export.jsonl -o events.parquet")
+@app.command(epilog="Example: cuidx convert fixtures/dev/export.jsonl -f csv")
 def convert(
     sources: o.Sources,
     leases: o.Leases = None,
