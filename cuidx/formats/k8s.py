@@ -28,13 +28,18 @@ _BEGIN: Final = re.compile(r'\s*(?:\[\s*)?\{\s*"(?:apiVersion|items|kind|metadat
 _WATCH: Final = re.compile(
     r'\s*\{\s*"(?:type"\s*:\s*"(?:ADDED|MODIFIED|DELETED|BOOKMARK|ERROR)"|object"\s*:\s*\{)'
 )
+_INNER: Final = re.compile(r'"(?:metadata|items|objectRef|involvedObject)"\s*:')
 _AUDIT: Final = re.compile(r'"apiVersion"\s*:\s*"audit\.k8s\.io/')
 _NEXT: Final = re.compile(r"\n(?=\{)")  # in what is indented only a document begins a line
 
 
 def begins(sample: Sample) -> str:
     """The beginning of a file of objects; "" if it is none (audit records hold objects, too)."""
-    return sample.text if _BEGIN.match(sample.text) and not _AUDIT.search(sample.text) else ""
+    if not _BEGIN.match(sample.text):
+        return ""
+    # What an audit record is stands before the objects in it; later lines may be anything.
+    audit, inner = _AUDIT.search(sample.text), _INNER.search(sample.text)
+    return "" if audit and (inner is None or audit.start() < inner.start()) else sample.text
 
 
 def watched(sample: Sample) -> str:
