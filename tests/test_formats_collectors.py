@@ -631,3 +631,26 @@ def test_real_files_of_other_projects(name: str) -> None:
     assert case.opened[0].format == format_
     assert bins(case) == counted
     assert (accounting["first"], accounting["last"]) == (first, last)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("block", [None, 1], ids=["one block", "small blocks"])
+def test_a_piece_of_a_cri_line_has_no_cr_of_its_file_s_line_ends(
+    end: str, block: int | None, tmp_path: Path
+) -> None:
+    at = "2026-11-02T09:00:00Z stdout"
+    (tmp_path / "a.log").write_bytes(
+        end.join([f"{at} F first", f"{at} P b", "no record", f"{at} F a"]).encode()
+    )
+    with reading(block=block, head=48):
+        case = cuidx.open_case(tmp_path / "a.log", input_format="cri")
+        assert [event["message"] for event in rows_of(case.events)] == ["first", "ba"]
+
+
+def test_a_cr_that_a_piece_ends_with_is_the_line_s_own_where_lines_end_in_lf(
+    tmp_path: Path,
+) -> None:
+    at = "2026-11-02T09:00:00Z stdout"
+    (tmp_path / "a.log").write_text(f"{at} P 10%\r\n{at} F 20%\n", newline="")
+    case = cuidx.open_case(tmp_path / "a.log", input_format="cri")
+    assert [event["message"] for event in rows_of(case.events)] == ["10%\r20%"]

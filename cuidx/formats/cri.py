@@ -98,17 +98,11 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
         )
         .unnest("parts")
         .with_columns(
-            # In a file with CRLF ends the CR is no part of a piece.
-            text=pl.when((pl.col("tag") == "P") & pl.lit(bool((raw.str.ends_with("\r")).all())))
-            .then(pl.col("text").str.strip_suffix("\r"))
-            .otherwise("text")
-        )
-        .with_columns(
             pl.col("text").fill_null(pl.when(pl.col("tag").is_not_null()).then(pl.lit("")))
         )
     )
     if (records["tag"] == "P").any():
-        records = _join(records)
+        records = _join(records, bare_end=not block.data.endswith(b"\n"))
     else:
         records = records.with_columns(piece=pl.lit(0, pl.UInt32), back=pl.lit(None, pl.Int64))
     good = records["tag"].is_not_null()
@@ -152,12 +146,24 @@ def parse(block: Block, reading: Reading) -> pl.DataFrame:
     return lines.finish(frame, reading)
 
 
-def _join(records: pl.DataFrame) -> pl.DataFrame:
-    """Put the text of all pieces of a record into its first; `piece` is the place in it."""
+def _join(records: pl.DataFrame, *, bare_end: bool) -> pl.DataFrame:
+    """Put the text of all pieces of a record into its first; `piece` is the place in it.
+
+    BARE_END: the last line has no newline.
+    """
     # A record begins after an F of its stream; lines that are no CRI records are no part of one.
     starts = (pl.col("tag").shift(1).over("stream") != "P").fill_null(True)
     grouped = records.with_columns(
         record=pl.when(pl.col("tag").is_not_null()).then(starts.cum_sum().over("stream"))
+    )
+    # Where the lines end in CRLF the CR is no part of a piece. Asked of each record alone: so the
+    # answer is the same wherever blocks end.
+    last = (pl.int_range(pl.len()) == pl.len() - 1) & bare_end
+    returns = (pl.col("raw").str.ends_with("\r") | last).all().over("stream", "record")
+    grouped = grouped.with_columns(
+        text=pl.when((pl.col("tag") == "P") & returns)
+        .then(pl.col("text").str.strip_suffix("\r"))
+        .otherwise("text")
     ).with_columns(
         piece=pl.int_range(pl.len(), dtype=pl.UInt32).over("stream", "record"),
         joined=pl.when(pl.col("tag").is_not_null()).then(
