@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import pytest
 import zstandard
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from stories import answers, conserved, folder, reading, rows_of, suffix
 
@@ -580,6 +580,10 @@ def test_the_quick_way_is_the_exact_way(lines: list[bytes], end: bytes, last: bo
         assert differences(data) == []
 
 
+@example(  # the index of a document is first met as a null, and behind a line that is no document
+    lines=[b'\x00"_index":null,"_id":"1"}', b'{"_index":null,"_id":"1","_source":{"cuid":"c"}}'],
+    base="- address", head=117,
+)  # fmt: skip
 @settings(max_examples=100 if FULL else 15)
 @given(lines=FILES, base=st.sampled_from(sorted(OTHER)), head=st.integers(100, 400))
 def test_shapes_learnt_from_the_head_alone_hold_for_the_rest(

@@ -172,9 +172,10 @@ class Documents:
         if "doc_id" not in frame.columns or frame["doc_id"].null_count() == len(frame):
             return frame
         countable = pl.col("kind").is_in(["event", "evidence"]) & pl.col("doc_id").is_not_null()
-        marked = frame.with_columns(
-            known=pl.struct(pl.col("doc_index").fill_null(""), "doc_id").hash(0), ok=countable
-        )
+        # A column in which all is null is left out, and a document need not name its index.
+        named = "doc_index" in frame.columns
+        index = pl.col("doc_index").fill_null("") if named else pl.lit("").alias("doc_index")
+        marked = frame.with_columns(known=pl.struct(index, "doc_id").hash(0), ok=countable)
         ids = marked.filter("ok")["known"]
         again = ~ids.is_first_distinct()
         for run in self._runs:
