@@ -157,6 +157,17 @@ def without_cuids() -> str:
 
 
 @cache
+def cuids_of_holders() -> dict[str, str]:
+    """Uid of a Pod, or id of a container that a Pod object names: the CUID it had."""
+    cuids = {one["uid"]: one["cuid"] for one in TRUTH["instances"]}
+    for pod in json.loads((DEV / "pods.json").read_text())["items"]:
+        for status in pod["status"].get("containerStatuses", []):
+            _, _, id_ = status.get("containerID", "").rpartition("/")
+            cuids[id_] = cuids[pod["metadata"]["uid"]]
+    return cuids
+
+
+@cache
 def rows_of_truth() -> dict[tuple[str, int], int]:
     """The row in export.jsonl of each line of the raw files."""
     places: dict[tuple[str, str], list[int]] = {}
@@ -204,10 +215,10 @@ def test_and_so_it_is_without_cuids(tmp_path: Path) -> None:
     (tmp_path / "export.jsonl").write_text(without_cuids())
     case = cuidx.open_case(tmp_path / "export.jsonl", *(DEV / name for name in EVIDENCE))
     rows = case.annotate()
-    assert set(rows["identity"]) == {"pod_uid"}
-    uids = {one["uid"]: one["cuid"] for one in TRUTH["instances"]}
+    # Lines know their Pod and their container's name there; objects know the container's id, too.
+    assert set(rows["identity"]) == {"pod_uid", "container_id"}
     names = {
-        name: uids[name.partition("/")[0]]
+        name: cuids_of_holders()[name.partition("/")[0]]
         for name in {m["container"] for row in rows["mentions"] for m in row if m["container"]}
     }
     counts = counted(rows, names)
@@ -713,9 +724,10 @@ def test_containers_of_one_pod_never_show_as_reuse_among_themselves(tmp_path: Pa
     assert max(together) == 2  # the gateways' app and envoy
     assert {row["kind"] for row in book} == {"reused"}
     true = {ip: [one["cuid"] for one in holders] for ip, holders in TRUTH["ips"].items()}
-    uids = {one["uid"]: one["cuid"] for one in TRUTH["instances"]}
     assert true == {
-        row["ip"]: [uids[holder["container"].partition("/")[0]] for holder in row["holders"]]
+        row["ip"]: [
+            cuids_of_holders()[holder["container"].partition("/")[0]] for holder in row["holders"]
+        ]
         for row in book
     }
 
