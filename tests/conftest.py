@@ -8,6 +8,19 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("cuidx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cuidx")
 
+# The files whose tests take longest begin first, so that several workers end together.
+LONGEST = (
+    "test_elastic.py", "test_laws.py", "test_accounting.py", "test_report.py", "test_convert.py",
+    "test_forward.py", "test_failures.py", "test_lab_run.py", "test_split.py", "test_pods.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    def place(item: Any) -> int:
+        return LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)  # stable: all others stay as they were
+
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Lines that a test printed with `figure: ` before them: what it counted or measured."""

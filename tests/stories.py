@@ -1,6 +1,7 @@
 """What several test modules need: small logs in files, their answers, and reading in other ways."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from cuidx import load, times
 from cuidx.case import Case
 from cuidx.sources import stream
 
+FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
 BINS = ("events", "fragments", "duplicates", "evidence", "skipped", "blank", "unreadable")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stories import FIXTURES, ROOT, conserved, folder, reading
+from stories import FIXTURES, FULL, ROOT, conserved, folder, reading
 
 import cuidx
 from cuidx.analyses.accounting import Accounting
@@ -101,7 +101,7 @@ PIECE = st.one_of(
 GARBAGE = st.lists(PIECE, max_size=25).map(b"".join)
 
 
-@settings(max_examples=100)
+@settings(max_examples=200 if FULL else 50)
 @given(data=GARBAGE, block=st.sampled_from([None, 32, 500]), quick=st.booleans())
 def test_garbage_is_accounted_for_or_is_no_text(
     data: bytes, block: int | None, quick: bool
@@ -124,7 +124,7 @@ def test_garbage_is_accounted_for_or_is_no_text(
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-@settings(max_examples=15)
+@settings(max_examples=30 if FULL else 5)
 @given(data=GARBAGE, block=st.sampled_from([None, 32]))
 def test_garbage_after_real_lines_of_a_format_is_accounted_for(
     name: str, data: bytes, block: int | None

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 from hypothesis import given, settings
-from stories import FIXTURES, folder, rows_of
+from stories import FIXTURES, FULL, folder, rows_of
 from test_accounting import GARBAGE
 
 import cuidx
@@ -62,7 +62,7 @@ def test_every_answer_is_the_same_from_parquet(name: str, tmp_path: Path) -> Non
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=40 if FULL else 10)
 @given(data=GARBAGE)
 def test_garbage_is_kept_whole(data: bytes) -> None:
     with folder() as here:

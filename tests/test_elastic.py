@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from elastic_server import PASSWORDS, Proxy, Server
+from stories import FULL
 
 from cuidx.cli.app import run
 
@@ -21,6 +22,10 @@ ROOT = Path(__file__).parent.parent
 EXPORT = "fixtures/dev/export.jsonl"
 ADMIN = {"CUIDX_ES_USER": "admin", "CUIDX_ES_PASSWORD": PASSWORDS["admin"]}
 READER = {"CUIDX_ES_USER": "reader", "CUIDX_ES_PASSWORD": PASSWORDS["reader"]}
+ALL = (
+    ["fixtures/dev"] if FULL else [f"fixtures/dev/{n}" for n in ("raw", "pods.json", "events.json")]
+)
+CONTAINERS = 10_200 if FULL else 3_000
 SECRETS = ("CUIDX_ES_API_KEY", "CUIDX_ES_USER", "CUIDX_ES_PASSWORD", "CUIDX_ES_CA")
 
 
@@ -78,8 +83,8 @@ def shop(server: Server) -> str:
 
 @pytest.fixture(scope="module")
 def everything(server: Server) -> str:
-    """All of the capture: tagged files, exports, Pod objects and Kubernetes events."""
-    return pushed(server, "shop-all", "fixtures/dev")
+    """The capture: tagged files, Pod objects and Kubernetes events; in full size its exports, too."""
+    return pushed(server, "shop-all", *ALL)
 
 
 # --- the same answers ----------------------------------------------------------------------------
@@ -120,7 +125,7 @@ def test_an_index_answers_as_its_file_does(
 def test_many_sources_and_evidence_come_back_from_an_index(
     everything: str, command: str, engine: str
 ) -> None:
-    from_files = of_file(command, "fixtures/dev")
+    from_files = of_file(command, *ALL)
     from_index = ask(command, everything, "-f", "jsonl", "--engine", engine)
     assert from_files.out or command == "findings"
     assert (from_index.code, from_index.out) == (0, from_files.out)
@@ -138,9 +143,9 @@ def test_files_and_an_index_are_one_story(server: Server, tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20,400 lines of 10,200 containers that have 2,000 addresses in turn."""
+    """Two lines of each of CONTAINERS that have 2,000 addresses in turn."""
     rows = []
-    for at in range(10_200):
+    for at in range(CONTAINERS):
         for line in range(2):
             ns = 1_795_460_057_000_000_001 + at * 40_000_000_007 + line * 13_000_000_003
             second, rest = divmod(ns, 1_000_000_000)
@@ -161,7 +166,7 @@ def test_killed_in_mid_push_it_says_so_and_the_next_push_writes_the_rest(
     server: Server, many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cuidx.sources.elastic.client.WAITS", (0.1, 0.2))
-    monkeypatch.setattr("cuidx.sources.elastic.writing._BULK", 1 << 20)
+    monkeypatch.setattr("cuidx.sources.elastic.writing._BULK", 1 << 18)
     with Proxy(server.port) as proxy:
         proxy.limit, proxy.after = 150_000, server.kill
         said = ask("push", many, "--to", f"http://127.0.0.1:{proxy.port}/shop-many")
@@ -173,12 +178,14 @@ def test_killed_in_mid_push_it_says_so_and_the_next_push_writes_the_rest(
     assert do == "  push again: what is there is not written twice"
     server.start()
     half = server.count("shop-many")
-    assert 0 < half < 20_400
-    assert pushed_rows(server, "shop-many", many) == [(20_400, 20_400 - half, half, 0)]
-    assert server.count("shop-many") == 20_400
+    assert 0 < half < 2 * CONTAINERS
+    assert pushed_rows(server, "shop-many", many) == [
+        (2 * CONTAINERS, 2 * CONTAINERS - half, half, 0)
+    ]
+    assert server.count("shop-many") == 2 * CONTAINERS
 
 
-def test_ten_thousand_containers_give_exact_numbers(server: Server, many: Path) -> None:
+def test_thousands_of_containers_give_exact_numbers(server: Server, many: Path) -> None:
     for command in ("timeline", "reuse"):
         from_file = ask(command, many, "-f", "jsonl")
         from_index = ask(

@@ -7,7 +7,6 @@ import io
 import json
 import lzma
 import operator
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 import zstandard
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from stories import answers, conserved, folder, reading, rows_of, suffix
+from stories import FULL, answers, conserved, folder, reading, rows_of, suffix
 
 import cuidx
 from cuidx.formats import BY_NAME, FORMATS, Block, Example, Reading, detect, native
@@ -27,8 +26,6 @@ from cuidx.formats.advice import lacks
 from cuidx.formats.documents import FIELDS
 from cuidx.formats.scan import Scanner
 from cuidx.schema import EVENTS, PARSED, ROLES
-
-FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
 
 # -- samples --------------------------------------------------------------------------------
 
