@@ -324,7 +324,7 @@ def _time(words: Words, when: str | None) -> str:
 def _steps(facts: Facts, words: Words) -> str:
     if not facts.totals["alerts"]:
         return _section("steps", "Steps", _sentence(words.how_much()))
-    chart = styled(steps_chart(facts.groups, facts.services, facts.window, ink=_INK["ink"]), **_INK)
+    chart = styled(steps_chart(facts.groups, facts.totals, facts.services, facts.window, ink=_INK["ink"]), **_INK)
     head, rows = say.totals_table(facts, words)
     shown = [[_text(row[0]), *(_number(value) for value in row[1:])] for row in rows]
     meanings = "".join(
