@@ -71,8 +71,9 @@ def steps_chart(
     below = ["lines that a search finds, and all lines of the requests named in them"]
     if len(kept) < len(groups):
         below += [
-            f"the {len(kept)} of {len(groups):,} containers with most lines spared (alerts \u00d7 lines);",
-            "the others save less, and count in the mean",
+            f"{len(kept)} of {len(groups):,} containers: those with most lines spared "
+            "(alerts \u00d7 lines)",
+            "the others save less; the mean counts them too",
         ]
     title = alt.TitleParams([head], subtitle=below)
     chart = alt.LayerChart(layer=[bars, counts], title=title, datasets={"lines": known})
