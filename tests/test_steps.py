@@ -74,7 +74,9 @@ def by_definition(
         row["needless"] = len(ip - cuid) if both else None
         row["missed"] = len(cuid - ip) if both else None
         near = sets.get("ip_time_search", set())
-        row["spared"] = len(near - cuid) if "ip_time_search" in sets and "cuid_search" in sets else None
+        row["spared"] = (
+            len(near - cuid) if "ip_time_search" in sets and "cuid_search" in sets else None
+        )
         row["reduction"] = pytest.approx(1 - len(cuid) / len(ip), abs=6e-5) if both else None
         rows.append(row)
     totals: Row = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 30  # containers with bars of their own
 _WIDTH: Final = 400
-_STEP: Final = 12
+_STEP, _CLOSE = 12, 9  # pixels of a bar, and of one among many
 
 
 def steps_chart(
@@ -66,7 +66,8 @@ def steps_chart(
         color=alt.Color("search:N", title="search", sort=order, scale=scale),
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("alert", "search", "shown")],
     )  # fmt: skip
-    counts = base.mark_text(align="left", dx=4, fontSize=10, color=ink).encode(text="shown:N")
+    step = _STEP if len(labels) <= 20 else _CLOSE
+    counts = base.mark_text(align="left", dx=4, fontSize=step - 2, color=ink).encode(text="shown:N")
     head = f"What has to be read after {many(alerts, 'alert')}"
     below = ["lines that a search finds, and all lines of the requests named in them"]
     if len(kept) < len(groups):
@@ -77,7 +78,7 @@ def steps_chart(
         ]
     title = alt.TitleParams([head], subtitle=below)
     chart = alt.LayerChart(layer=[bars, counts], title=title, datasets={"lines": known})
-    return chart.properties(width=_WIDTH, height=alt.Step(_STEP))
+    return chart.properties(width=_WIDTH, height=alt.Step(step))
 
 
 def _bar(label: str, search: str, lines: float | None) -> dict[str, Any]:
