@@ -509,7 +509,7 @@ def test_the_ticket_says_the_same_in_markdown() -> None:
         "it in line 10. Before it, **Payment 2F52** had it, until line 3. A search by this address "
         "finds **2** lines (hits); with all lines of the requests named in them **7** have to be "
         "read. One by its CUID finds **1**, and **2** have to be read: **5** lines (71%) are spared.",
-        "by IP \u00b15m needs an address and a time, and no line has a time.",
+        "The search by IP \u00b15m needs an address and a time, and no line has a time.",
         "2 of 6 addresses were reused: **10.10.1.2** (2 holders), **10.10.11.2** (2 holders). In "
         "all 4 holders had them one after the other, and a search for such an address finds the "
         "lines of all its holders mixed: 6 lines.",

@@ -135,7 +135,7 @@ class Words:
         near, span = self.search("ip_time_search"), self._span()
         if self.facts.groups["ip_time_search"].count() == 0:
             why = "no line has a time" if self.ordered else "no alert has both"
-            return [f"{near} needs an address and a time, and {why}."]
+            return [f"The search {near} needs an address and a time, and {why}."]
         if not self.idle or span is None:
             return []
         narrow = next((one for one in NARROWER if times.length(one) <= span * 1000 // 8), None)
