@@ -133,6 +133,19 @@ def test_the_steps_are_those_of_the_table() -> None:
     assert len(lines) == 3 * 15
 
 
+def test_all_containers_have_bars_up_to_thirty_and_then_it_says_which() -> None:
+    few, many = story(300, 20), story(500, 80)
+    shown = {row["alert"] for row in data(few.steps_chart(), "lines")}
+    assert len(shown) == 1 + few.compare_searches().alerts["container"].n_unique() == 31
+    chart = many.steps_chart().to_dict()
+    assert len({row["alert"] for row in chart["datasets"]["lines"]}) == 31
+    assert chart["title"]["subtitle"][1:] == [
+        "30 of 50 containers: those with most lines spared (alerts \u00d7 lines)",
+        "the others save less; the mean counts them too",
+    ]
+    assert len(few.steps_chart().to_dict()["title"]["subtitle"]) == 1
+
+
 def test_the_papers_alert_has_seven_lines_against_two() -> None:
     chart = cuidx.open_case(FIGURE5).steps_chart(alert="figure5.jsonl:10")
     assert [(row["search"], row["lines"]) for row in data(chart, "lines")] == [

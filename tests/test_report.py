@@ -130,16 +130,17 @@ def test_it_says_who_had_the_address_at_the_alert_who_before_and_what_is_spared(
     (lead,) = browser.texts(".lead")
     assert lead == (
         f"At the alert ({FIGURE5}:10), 10.10.11.2 belonged to Payment 4A23, seen with it in line "
-        "10. Before it, Payment 2F52 had it, until line 3. A search by this address brings up 7 "
-        "lines to read, one by its CUID 2: 5 lines (71%) are spared."
+        "10. Before it, Payment 2F52 had it, until line 3. A search by this address finds 2 lines "
+        "(hits); with all lines of the requests named in them 7 have to be read. One by its CUID "
+        "finds 1, and 2 have to be read: 5 lines (71%) are spared."
     )
     (cells,) = browser.run(
         "return [...document.querySelectorAll('#answer tbody tr')].map("
         "r => [...r.cells].map(c => c.textContent))"
     )
     assert cells == [
-        "figure5.jsonl:10", "1", "10.10.11.2", "Payment 4A23", "line 10", "Payment 2F52, until line 3",
-        "7", "\u2013", "2", "5 (71%)",
+        "figure5.jsonl:10", "1", "10.10.11.2", "Payment 4A23 line 10", "Payment 2F52, until line 3",
+        "-", "7", "\u2013", "2", "5 (71%)", "\u2013",
     ]  # fmt: skip
 
 
@@ -179,6 +180,108 @@ def test_the_rows_are_those_of_timeline(browser: Browser, dev: Path) -> None:
     assert [tuple(row[:-1]) for row in shown] == expected.rows()
 
 
+def sentences(**options: str) -> str:
+    return cuidx.open_case(DEV).report(form="markdown", **options)  # type: ignore[arg-type]
+
+
+def test_a_window_that_holds_the_whole_log_is_said_to_change_nothing() -> None:
+    said = (
+        "The log spans 4m06s, less than the window of 5m each side: by IP \u00b15m is the same as by "
+        "IP. A narrower one: --window 30s."
+    )
+    assert sentences().count(said) == 2  # at the answer and at the steps
+    narrow = sentences(window="30s")
+    assert "A narrower one" not in narrow
+    found = cuidx.open_case(DEV).compare_searches(window="30s")
+    # As the definition in test_steps counts them, line by line.
+    assert found.spared.sum() == 2_229
+    assert "312 by IP \u00b130s), a search by CUID **420**: **608** lines (59%) are spared; of those by IP \u00b130s 21 (7%)." in narrow  # fmt: skip
+    row = next(line for line in narrow.splitlines() if line.startswith("| `by IP"))
+    assert row == "| `by IP \u00b130s` | 3,236 | 10,841 | 33,081 | 2,229 | 1,616 |"
+
+
+def test_sums_hits_and_lines_to_read_are_told_apart() -> None:
+    text = sentences()
+    assert "each line once: **1,679** lines by IP against **1,620** by CUID (59 fewer)." in text
+    assert (
+        "finds **312** lines (hits); with all lines of the requests named in them **1,028** have to "
+        "be read. One by its CUID finds **186**, and **457** have to be read: **571** lines (56%)"
+    ) in text
+    assert (
+        "A search for this address finds 312 lines (hits) of all of them. After an alert on it, with "
+        "all lines of the requests named in the hits, 1,028 have to be read."
+    ) in text
+
+
+def test_a_pod_that_comes_again_under_its_name_is_no_other_pod(browser: Browser, dev: Path) -> None:
+    browser.open(dev)
+    how = browser.run(
+        "return [...document.querySelectorAll('#reuse tr')].filter(r => r.cells[2].textContent "
+        "=== 'db-0').map(r => r.cells[6].textContent)"
+    )
+    assert how == ["another Pod got it", "first seen with it", "a new Pod of the same name got it"]
+    told = json.loads(browser.texts("#data")[0])
+    kinds = [bar[9] for bar in told["bars"] if bar[6] == "db-0"]
+    assert sorted(kinds) == ["first", "recycled", "renewed"]
+    assert "| db-0 | 18:57:33 | 18:58:21 | 53 | a new Pod of the same name got it |" in sentences()
+    changes = cuidx.open_case(DEV).reuse().explode("holders").unnest("holders")["change"]
+    assert set(changes) == {"first", "recycled"}
+
+
+def test_links_to_alerts_show_the_line(browser: Browser, dev: Path) -> None:
+    browser.open(dev)
+    log = [json.loads(line)["log"] for line in DEV.read_text().splitlines()]
+    for css in (".lead a", "#answer tbody tr:nth-child(2) a"):
+        browser.click(css)
+        line = browser.run("return location.hash").rpartition("-")[2]
+        (text,) = browser.texts("tr:has(:target) q")
+        assert text in log[int(line) - 1]
+        assert len(text) > 15
+    assert (
+        browser.run("return document.querySelectorAll('#answer a[href^=\"#line-0-\"]').length")
+        == 15
+    )
+
+
+def test_words_stand_explained_where_they_are_used(browser: Browser, dev: Path) -> None:
+    browser.open(dev)
+    assert browser.texts("nav a")[0] == "What was read"
+    assert any("Lines with a CUID count as tagged." in one for one in browser.texts("#read p"))
+    assert browser.texts("#steps dt")[0] == "step"
+    assert browser.texts("#steps dd")[0].startswith("One line that somebody has to read")
+    assert browser.texts("#findings p") == [
+        "Looked for: forged or doubled suffixes and keys, one container on two addresses at once, "
+        "two holders of one address at once, clocks that disagree, holes and gaps, missing starts "
+        "and stops, files that are cut off.",
+        "Nothing is odd in the evidence.",
+    ]
+    assert (
+        "most lines spared in all (alerts \u00d7 spared) first:" in browser.texts("#answer p")[-1]
+    )
+
+
+def test_a_narrow_touch_screen_says_how_to_see_more(browser: Browser, dev: Path) -> None:
+    touch = browser.driver.execute_cdp_cmd
+    touch("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        browser.open(dev, width=400)
+        assert browser.texts(".picked")[0].startswith("Tap a bar")
+        hints = browser.run(
+            "return ['#answer .wide', '.picture'].map(s => getComputedStyle("
+            "document.querySelector(s), '::before').content)"
+        )
+        assert all("scroll sideways for more" in hint for hint in hints)
+        browser.click("#chart button[aria-label='Zoom in']")
+        browser.run(
+            "document.querySelector('#chart .error').dispatchEvent(new Event('click', {bubbles: true}))"
+        )
+        assert re.match(r"\d+ errors? \u00b7 18:5", browser.texts(".picked")[0])
+    finally:
+        touch("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    browser.open(dev)
+    assert browser.texts(".picked")[0].startswith("Point at a bar")
+
+
 # --- it does what its buttons say -----------------------------------------------------------------
 
 
@@ -202,9 +305,19 @@ def test_a_row_sorts_filters_and_leads_to_its_source(browser: Browser, dev: Path
     browser.type("#rows input[type=search]", "")
     browser.type("#rows select", "=mail")
     assert set(column(2)) == {"mail"}
-    browser.click(f"{ROWS} a.place")
+    first, *_ = column(11)
+    browser.click(f"{ROWS} button.place")
+    (shown,) = browser.texts(f"{ROWS} td.line")
+    line = int(first.removeprefix("export.jsonl:"))
+    text = json.loads(DEV.read_text().splitlines()[line - 1])["log"]
+    assert shown.startswith(f"{DEV}:{line} {text[:60]}")
+    browser.click(f"{ROWS} td.line a")
     browser.until("return location.hash", lambda hash_: hash_ == "#source-0")
     assert browser.run("return document.getElementById('source-0').closest('details').open")
+    browser.click(f"{ROWS} button.place")
+    assert browser.texts(f"{ROWS} td.line") == []
+    browser.type("#rows input[type=search]", "nobody is called so")
+    assert browser.texts(f"{ROWS} td") == ["Nothing found."]
 
 
 def test_the_chart_zooms_moves_filters_and_is_walked_by_keys(browser: Browser, dev: Path) -> None:
@@ -228,6 +341,9 @@ def test_the_chart_zooms_moves_filters_and_is_walked_by_keys(browser: Browser, d
     store.click()
     browser.type("#chart input", "10.89.1.13")
     browser.until(bars, lambda n: n == 2)
+    browser.type("#chart input", "10.89.9.9")
+    browser.until(bars, lambda n: n == 0)
+    assert browser.texts("#chart [role=status]")[0] == "Nothing found."
     browser.type("#chart input", "")
     browser.until(bars, lambda n: n == 25)
     keys = "document.querySelector('.lanes').dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))"
@@ -388,10 +504,12 @@ def test_the_ticket_says_the_same_in_markdown() -> None:
     ticket = cuidx.open_case(FIGURE5).report(alert="figure5.jsonl:10", form="markdown")
     head, _, answer = ticket.partition("## The answer\n\n")
     assert head.startswith("# Which container was it? Logs without times\n")
-    assert answer.split("\n\n")[:2] == [
+    assert answer.split("\n\n")[:3] == [
         f"At the alert (**{FIGURE5}:10**), **10.10.11.2** belonged to **Payment 4A23**, seen with "
         "it in line 10. Before it, **Payment 2F52** had it, until line 3. A search by this address "
-        "brings up **7** lines to read, one by its CUID **2**: **5** lines (71%) are spared.",
+        "finds **2** lines (hits); with all lines of the requests named in them **7** have to be "
+        "read. One by its CUID finds **1**, and **2** have to be read: **5** lines (71%) are spared.",
+        "The search by IP \u00b15m needs an address and a time, and no line has a time.",
         "2 of 6 addresses were reused: **10.10.1.2** (2 holders), **10.10.11.2** (2 holders). In "
         "all 4 holders had them one after the other, and a search for such an address finds the "
         "lines of all its holders mixed: 6 lines.",

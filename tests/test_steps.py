@@ -73,6 +73,10 @@ def by_definition(
         ip, cuid = sets.get("ip_search", set()), sets.get("cuid_search", set())
         row["needless"] = len(ip - cuid) if both else None
         row["missed"] = len(cuid - ip) if both else None
+        near = sets.get("ip_time_search", set())
+        row["spared"] = (
+            len(near - cuid) if "ip_time_search" in sets and "cuid_search" in sets else None
+        )
         row["reduction"] = pytest.approx(1 - len(cuid) / len(ip), abs=6e-5) if both else None
         rows.append(row)
     totals: Row = {
@@ -112,7 +116,8 @@ def agrees(case: cuidx.Case, alerts: Sequence[int], search: str, window: str, ns
         event["ips"] = event["named"] if search == "any" else {event["ip"]} - {None}
     answer = case.compare_searches(search=search, window=window, **chosen)
     rows, totals = by_definition(events, alerts, ns)
-    found = [{n: row[n] for n in rows[0]} for row in answer.alerts.to_dicts()] if rows else []
+    table = answer.alerts.with_columns(answer.spared)
+    found = [{n: row[n] for n in rows[0]} for row in table.to_dicts()] if rows else []
     assert found == rows
     assert answer.totals == totals
     assert answer.alerts.schema == analysis.ALERTS
@@ -154,7 +159,8 @@ def test_every_count_is_the_definitions(
         patch.setattr(analysis, "_HITS_AT_ONCE", at_once)
         answer = analysis.steps(frame, asked, window, found if search == "any" else None)
     rows, totals = by_definition(events, alerts, window)
-    assert [{n: row[n] for n in rows[0]} for row in answer.alerts.to_dicts()] == rows
+    table = answer.alerts.with_columns(answer.spared)
+    assert [{n: row[n] for n in rows[0]} for row in table.to_dicts()] == rows
     assert answer.totals == totals
 
 

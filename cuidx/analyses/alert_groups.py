@@ -16,9 +16,12 @@ ALERT_GROUPS: Final = pl.Schema(
         "at": pl.Int64(),
         "source": pl.String(),
         "line": pl.Int64(),
+        "ip_hits": pl.Int64(),
+        "cuid_hits": pl.Int64(),
         **dict.fromkeys(SEARCHES, pl.Int64()),
         "needless": pl.Int64(),
         "missed": pl.Int64(),
+        "spared": pl.Int64(),
     }
 )
 
@@ -29,20 +32,23 @@ def alert_groups(steps: Steps) -> pl.DataFrame:
         ip          container  alerts  at    source  line  ip_search  cuid_search  needless
         10.10.11.2  4a23…           3  …000  app.log   10          7            2         5
 
-    `at`, source and line are those of the group's first alert; the lines of the search by address
-    and time are those of a middle alert. The groups with most needless lines in all come first.
+    All but the count is of the group's first alert, as are the lines of the search by address and
+    time, and `spared` of them; the others are the same for each. `ip_hits` and `cuid_hits` are what
+    a search finds itself. The groups with most needless lines in all come first.
     """
     rows = steps.alerts.with_columns(
-        *(pl.col(name).struct["lines"].alias(name) for name in SEARCHES), at=steps.times
-    ).with_row_index("row")
-    first = pl.col("at").fill_null(0).arg_min()
+        *(pl.col(name).struct["lines"].alias(name) for name in SEARCHES),
+        ip_hits=pl.col("ip_search").struct["hits"],
+        cuid_hits=pl.col("cuid_search").struct["hits"],
+        at=steps.times,
+        spared=steps.spared,
+    )
+    first = pl.col("at").fill_null(2**63 - 1).arg_min()
     return (
         rows.group_by("ip", "container", maintain_order=True)
         .agg(
             pl.len().cast(pl.Int64).alias("alerts"),
-            pl.col("at", "source", "line").get(first),
-            pl.col("ip_search", "cuid_search", "needless", "missed").first(),
-            pl.col("ip_time_search").median().cast(pl.Int64),
+            pl.col(list(ALERT_GROUPS)[3:]).get(first),
         )
         .sort(
             pl.col("needless").fill_null(0) * pl.col("alerts"), descending=True, maintain_order=True

@@ -13,6 +13,7 @@ follows the span of alerts that see it, and an alert sees the spans that it lies
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,12 +55,14 @@ class Steps:
     totals  sums over all alerts for each search, with `distinct_lines`; needless, missed, alerts
     hits    HITS: whose lines the search for each alert's address returns, most first
     times   when each alert was, in nanoseconds
+    spared  for each alert, lines of the search by address and time that its CUID's has not
     """
 
     alerts: pl.DataFrame
     totals: dict[str, Any]
     hits: pl.DataFrame
     times: pl.Series
+    spared: pl.Series
 
 
 def steps(
@@ -100,7 +103,8 @@ def steps(
         writers.append(_by_writer(hits))
         seen.append(_seen(part, hits, window)["event"])
         del rows, hits
-    counts = _compared(pl.concat(answers).sort("alert"))
+    answer = pl.concat(answers).sort("alert")
+    counts, near = _compared(answer), answer["ip_time_search"].struct["lines"]
     table = pl.concat([alerts, counts], how="horizontal").select(list(ALERTS))
     mine = every.filter(_asked_for(asked, "container"))["event"]
     every = every.select("event", "request", "size")
@@ -112,7 +116,8 @@ def steps(
     distinct = {name: _distinct(every[rows]) for name, rows in found_by.items()}
     whose = pl.concat(writers).sort(_ORDER, descending=_DOWN)
     del words
-    return Steps(table, _totals(table, distinct), whose, alerts["time"].cast(pl.Int64))
+    times, spared = alerts["time"].cast(pl.Int64), near - answer["near"]
+    return Steps(table, _totals(table, distinct), whose, times, spared.alias("spared"))
 
 
 def _parts(asked: pl.DataFrame, sought: pl.DataFrame) -> list[pl.DataFrame]:
@@ -126,7 +131,10 @@ def _parts(asked: pl.DataFrame, sought: pl.DataFrame) -> list[pl.DataFrame]:
 def _answers(
     asked: pl.DataFrame, every: pl.DataFrame, hits: pl.DataFrame, window: int
 ) -> pl.DataFrame:
-    """ASKED with its three searches, and `common`: how many lines two of them share."""
+    """ASKED with its three searches, and how many of its CUID's lines two others have too.
+
+    `common` are those of the search by address, `near` of that by address and time.
+    """
     mine = every.filter(_asked_for(asked, "container"))
     requests, cuid_requests = _requests(hits, "ip"), _requests(mine, "container")
     by_ip = _search(hits, "ip", requests, "ip_search")
@@ -134,7 +142,7 @@ def _answers(
     del mine
     return (
         asked.join(by_ip, on="ip", how="left")
-        .join(_windowed(asked, hits, requests, window), on="alert", how="left")
+        .join(_windowed(asked, hits, requests, cuid_requests, window), on="alert", how="left")
         .join(by_container, on="container", how="left")
         .join(_common(asked, hits, requests, cuid_requests), on=["ip", "container"], how="left")
     )
@@ -256,13 +264,27 @@ def _common(
 
 
 def _windowed(
-    asked: pl.DataFrame, hits: pl.DataFrame, requests: pl.DataFrame, window: int
+    asked: pl.DataFrame,
+    hits: pl.DataFrame,
+    requests: pl.DataFrame,
+    cuid_requests: pl.DataFrame,
+    window: int,
 ) -> pl.DataFrame:
-    """Alert and ip_time_search, for alerts with an address and a time."""
-    points = asked.drop_nulls(["ip", "time"]).select("alert", "ip", at="time").sort("at")
+    """Alert, ip_time_search and `near` (as in `_common`), for alerts with an address and a time."""
+    points = asked.drop_nulls(["ip", "time"]).sort("time").select(
+        "alert", "ip", "container", at="time"
+    )  # fmt: skip
     dated = hits.drop_nulls("time").sort("time")
-    lines = dated.select("ip", first="time", last="time", weight=_ONE)
+    lines = dated.select("ip", "container", first="time", last="time", weight=_ONE)
     runs = _request_runs(dated, requests, window)
+    pair = ["ip", "container"]
+    both = points.select(pair).drop_nulls().unique()
+    shared = {
+        "near_alone": lines.filter(dated["request"].is_null()).join(both, on=pair, how="semi"),
+        "near_read": both.join(cuid_requests.select("container", "request"), on="container")
+        .join(runs, on=["ip", "request"])
+        .rename({"size": "weight"}),
+    }
     counts = {
         "hits": lines,
         "alone": lines.filter(dated["request"].is_null()),
@@ -270,9 +292,13 @@ def _windowed(
         "requests": runs.with_columns(weight=_ONE),
         "read": runs.rename({"size": "weight"}),
     }
+    near = _seeing(points, shared["near_alone"], window, pair) + _seeing(
+        points, shared["near_read"], window, pair
+    )
     return points.with_columns(
-        _seeing(points, spans, window).alias(name) for name, spans in counts.items()
-    ).select("alert", _counted("ip_time_search"))
+        *(_seeing(points, spans, window).alias(name) for name, spans in counts.items()),
+        near=pl.when(pl.col("container").is_not_null()).then(near),
+    ).select("alert", _counted("ip_time_search"), "near")
 
 
 def _request_runs(dated: pl.DataFrame, requests: pl.DataFrame, window: int) -> pl.DataFrame:
@@ -281,7 +307,7 @@ def _request_runs(dated: pl.DataFrame, requests: pl.DataFrame, window: int) -> p
     known = requests.drop_nulls("first")
     pair = ["ip", "request"]
     rest = dated.join(known.filter(~short), on=pair, how="semi", maintain_order="left")
-    columns = ["ip", "size", "first", "last"]
+    columns = ["ip", "request", "size", "first", "last"]
     return pl.concat(
         [known.filter(short).select(columns), _runs(rest, "request", window).select(columns)]
     )
@@ -306,26 +332,27 @@ def _runs(dated: pl.DataFrame, name: str, window: int) -> pl.DataFrame:
     return first.select("ip", name, "size", first="time", last=last["time"])
 
 
-def _seeing(points: pl.DataFrame, spans: pl.DataFrame, window: int) -> pl.Series:
-    """For each of POINTS (ip, at; sorted by at) the weights of SPANS of its ip within WINDOW.
+def _seeing(
+    points: pl.DataFrame, spans: pl.DataFrame, window: int, key: Sequence[str] = ("ip",)
+) -> pl.Series:
+    """For each of POINTS (KEY, at; sorted by at) the weights of SPANS of its KEY within WINDOW.
 
     A span is within the window if any of it is: those that began by its end, less those that had
     ended before its start.
     """
-    begun = _sum_up_to(points, spans.select("ip", "weight", at="first"), window, strict=False)
-    ended = _sum_up_to(points, spans.select("ip", "weight", at="last"), -window, strict=True)
+    begun = _sum_up_to(points, spans.select(*key, "weight", at="first"), window, key, strict=False)
+    ended = _sum_up_to(points, spans.select(*key, "weight", at="last"), -window, key, strict=True)
     return begun - ended
 
 
-def _sum_up_to(points: pl.DataFrame, edges: pl.DataFrame, shift: int, *, strict: bool) -> pl.Series:
-    running = edges.sort("at").select("ip", "at", _running("weight"))
-    return points.select("ip", at=pl.col("at") + shift).join_asof(
-        running, on="at", by="ip", allow_exact_matches=not strict, check_sortedness=False
+def _sum_up_to(
+    points: pl.DataFrame, edges: pl.DataFrame, shift: int, key: Sequence[str], *, strict: bool
+) -> pl.Series:
+    running = edges.sort("at").select(*key, "at", pl.col("weight").cast(pl.Int64))
+    running = running.with_columns(pl.col("weight").cum_sum().over(key))
+    return points.select(*key, at=pl.col("at") + shift).join_asof(
+        running, on="at", by=key, allow_exact_matches=not strict, check_sortedness=False
     )["weight"].fill_null(0)  # fmt: skip
-
-
-def _running(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.Int64).cum_sum().over("ip")
 
 
 def _seen(asked: pl.DataFrame, hits: pl.DataFrame, window: int) -> pl.DataFrame:

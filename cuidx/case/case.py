@@ -329,7 +329,7 @@ class Case:
         alert_level: str | None = None,
         search: str = "own",
         window: str = "5m",
-        most: int = 12,
+        most: int = 30,
     ) -> alt.LayerChart:
         """The lines to read after an alert by three searches, an altair chart.
 

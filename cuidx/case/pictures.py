@@ -55,4 +55,4 @@ def steps_chart(found: Steps, services: dict[str, str], window: str, most: int) 
     from cuidx.charts.steps import steps_chart as chart
     from cuidx.charts.theme import styled
 
-    return styled(chart(alert_groups(found), services, window, most))
+    return styled(chart(alert_groups(found), found.totals, services, window, most))

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from cuidx.case.filters import Filters
     from cuidx.case.story import Story
 
-_TOLD: Final = 200  # groups of alerts whose message is looked up
-_LONGEST: Final = 300  # characters of a message
+_TOLD: Final = 200  # groups of alerts, and findings, whose lines' texts are looked up
+_LONGEST: Final = 300  # characters of a text
 
 
 def gathered(
@@ -47,12 +47,14 @@ def gathered(
 ) -> Facts:
     """The facts of STORY, with the answers of the questions that a Case has."""
     groups = alert_groups(steps)
-    wanted = {(row[0], row[1]) for row in groups.head(_TOLD).select("source", "line").iter_rows()}
-    messages: dict[tuple[str, int], str] = {}
+    containers = _placed(story, filters, json_rows(lifetimes))
+    found = json_rows(findings)
+    wanted = _wanted(groups, containers, found)
+    texts: dict[tuple[str, int], str] = {}
 
     def blocks() -> Iterator[tuple[int, pl.DataFrame]]:
         for place, rows in filters.blocks(filters.want | {"message", "level"}):
-            _note(rows, wanted, messages)
+            _note(rows, wanted, texts)
             yield place, rows
 
     errors = marks(blocks(), story.clock)
@@ -63,31 +65,46 @@ def gathered(
         warnings=warnings,
         zone=_zone(story),
         chosen=filters.said,
-        containers=_placed(story, filters, json_rows(lifetimes)),
+        containers=containers,
         ips=json_rows(reuse),
         lanes=lanes,
         services=services,
         groups=groups,
-        alerts=[_alerts(story, row, messages) for row in groups.iter_rows(named=True)],
+        alerts=[_alerts(story, row, texts) for row in groups.iter_rows(named=True)],
         alerts_are=alerts_are,
         totals=steps.totals,
+        spared=int(steps.spared.sum()) if steps.spared.count() else None,
         search=search,
         window=window,
-        findings=json_rows(findings),
+        findings=found,
+        texts=texts,
     )
 
 
+def _wanted(
+    groups: pl.DataFrame, containers: list[Row], findings: list[Row]
+) -> dict[str, list[int]]:
+    """The lines of each source whose text is wanted: of alerts, findings, and each container."""
+    places = set(groups.head(_TOLD).select("source", "line").iter_rows())
+    places |= {(at["source"], at["line"]) for row in findings[:_TOLD] for at in row["lines"]}
+    places |= {row["at"] for row in containers if row["at"] is not None}
+    wanted: dict[str, list[int]] = {}
+    for source, line in sorted(places):
+        wanted.setdefault(source, []).append(line)
+    return wanted
+
+
 def _note(
-    rows: pl.DataFrame, wanted: set[tuple[str, int]], messages: dict[tuple[str, int], str]
+    rows: pl.DataFrame, wanted: dict[str, list[int]], texts: dict[tuple[str, int], str]
 ) -> None:
-    """The messages of the lines WANTED among ROWS, of one source."""
+    """The texts of the lines WANTED among ROWS, of one source."""
     if rows.is_empty():
         return
     source = str(rows["source"][0])
-    lines = [line for path, line in wanted if path == source]
-    found = rows.filter(pl.col("line").is_in(lines)).select("line", "message")
-    for line, message in found.iter_rows():
-        messages.setdefault((source, line), (message or "")[:_LONGEST])
+    found = rows.filter(pl.col("line").is_in(wanted.get(source, [])))
+    for line, message in found.select("line", "message").iter_rows():
+        cut = f"{message[:_LONGEST]}\u2026" if len(message or "") > _LONGEST else message or ""
+        texts.setdefault((source, line), cut)
 
 
 def _sources(story: Story) -> Iterator[Read]:
@@ -138,9 +155,9 @@ def _placed(story: Story, filters: Filters, containers: list[Row]) -> list[Row]:
     return [{**row, "at": places.get(row["container"])} for row in containers]
 
 
-def _alerts(story: Story, row: Row, messages: dict[tuple[str, int], str]) -> Alerts:
+def _alerts(story: Story, row: Row, texts: dict[tuple[str, int], str]) -> Alerts:
     """The alerts of ROW with whose the address was then, before and after."""
-    message = messages.get((row["source"], row["line"]), "")
+    message = texts.get((row["source"], row["line"]), "")
     address = next((one for one in story.book[1] if one.ip == row["ip"]), None)
     at = row["at"]
     if story.clock == "order":

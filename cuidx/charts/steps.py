@@ -15,21 +15,24 @@ from cuidx.present.lanes import short_names
 if TYPE_CHECKING:
     import altair as alt
 
+MOST: Final = 30  # containers with bars of their own
 _WIDTH: Final = 400
-_STEP: Final = 12
+_STEP, _CLOSE = 12, 9  # pixels of a bar, and of one among many
 
 
 def steps_chart(
     groups: pl.DataFrame,
+    totals: Mapping[str, Any],
     services: Mapping[str, str],
     window: str,
-    most: int = 12,
+    most: int = MOST,
     *,
     ink: str = "#333",
 ) -> alt.LayerChart:
     """GROUPS, as ALERT_GROUPS, as a chart: three bars for each, and for the mean of all alerts.
 
-    Of more than MOST groups, those with most needless lines. SERVICES names a container's.
+    Of more than MOST groups, those with most needless lines in all. TOTALS are those of Steps,
+    SERVICES names a container's.
     """
     import altair as alt
 
@@ -45,7 +48,7 @@ def steps_chart(
     alerts = int(groups["alerts"].sum())
     if len(groups) > 1:
         mean = f"mean of all {alerts:,} alerts"
-        rows = [_bar(mean, words[name], _mean(groups, name)) for name in words] + rows
+        rows = [_bar(mean, words[name], _mean(groups, totals, name)) for name in words] + rows
         labels = [mean, *labels]
     known = [row for row in rows if row["lines"] is not None]
     order = [word for word in words.values() if any(row["search"] == word for row in known)]
@@ -63,14 +66,19 @@ def steps_chart(
         color=alt.Color("search:N", title="search", sort=order, scale=scale),
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("alert", "search", "shown")],
     )  # fmt: skip
-    counts = base.mark_text(align="left", dx=4, fontSize=10, color=ink).encode(text="shown:N")
+    step = _STEP if len(labels) <= 20 else _CLOSE
+    counts = base.mark_text(align="left", dx=4, fontSize=step - 2, color=ink).encode(text="shown:N")
     head = f"What has to be read after {many(alerts, 'alert')}"
-    below = "lines that a search brings up, with all lines of the requests named in them"
+    below = ["lines that a search finds, and all lines of the requests named in them"]
     if len(kept) < len(groups):
-        below += f" \u00b7 {len(kept)} of {len(groups):,} containers"
-    title = alt.TitleParams([head], subtitle=[below])
+        below += [
+            f"{len(kept)} of {len(groups):,} containers: those with most lines spared "
+            "(alerts \u00d7 lines)",
+            "the others save less; the mean counts them too",
+        ]
+    title = alt.TitleParams([head], subtitle=below)
     chart = alt.LayerChart(layer=[bars, counts], title=title, datasets={"lines": known})
-    return chart.properties(width=_WIDTH, height=alt.Step(_STEP))
+    return chart.properties(width=_WIDTH, height=alt.Step(step))
 
 
 def _bar(label: str, search: str, lines: float | None) -> dict[str, Any]:
@@ -78,10 +86,9 @@ def _bar(label: str, search: str, lines: float | None) -> dict[str, Any]:
     return {"alert": label, "search": search, "lines": lines, "shown": shown}
 
 
-def _mean(groups: pl.DataFrame, name: str) -> float | None:
-    known = groups.drop_nulls(name)
-    count = int(known["alerts"].sum())
-    return float((known[name] * known["alerts"]).sum()) / count if count else None
+def _mean(groups: pl.DataFrame, totals: Mapping[str, Any], name: str) -> float | None:
+    count = int(groups.drop_nulls(name)["alerts"].sum())
+    return int(totals[name]["lines"]) / count if count else None
 
 
 def _labels(groups: pl.DataFrame, services: Mapping[str, str]) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from cuidx.charts.lanes import Bar
 from cuidx.charts.theme import Legend
-from cuidx.present.cells import text
+from cuidx.present.cells import clip, text
 from cuidx.report.facts import Facts, Row
-from cuidx.report.words import Words
+from cuidx.report.words import CHANGES, Words, changes
+
+_LONGEST: Final = 200  # cells of a line's text: a page of 5,000 containers has as many
 
 
 def data(facts: Facts, words: Words) -> dict[str, Any]:
@@ -17,7 +20,8 @@ def data(facts: Facts, words: Words) -> dict[str, Any]:
     bars     [lane, first, last, service, name, container, pod, lines, errors, change, free from]
     marks    [bar, at, count, message, place]
     rows     [name, container, service, pod, addresses, first, last, end, lines, errors, requests,
-              source, line, reused]
+              source, line, reused, text of that line]
+    changes  what each change is in words
 
     Times are milliseconds (without a clock: lines) since `low`; a service is its number.
     """
@@ -31,6 +35,14 @@ def data(facts: Facts, words: Words) -> dict[str, Any]:
     entries = list(legend.colours)
     written = {legend.entry(bar.service): legend.written(bar.service) for bar in lanes.bars}
     numbers = {one.path: at for at, one in enumerate(facts.sources)}
+    on_lane: dict[int, list[Bar]] = {}
+    for bar in lanes.bars:
+        on_lane.setdefault(bar.lane, []).append(bar)
+    how = {
+        id(bar): key
+        for bars in on_lane.values()
+        for bar, key in zip(bars, changes([(b.change, b.pod) for b in bars]), strict=True)
+    }
     return {
         "ordered": words.ordered,
         "low": low / unit,
@@ -40,7 +52,7 @@ def data(facts: Facts, words: Words) -> dict[str, Any]:
         "bars": [
             [
                 bar.lane, when(bar.first), when(bar.last), entries.index(legend.entry(bar.service)),
-                bar.name, text(bar.holder), text(bar.pod), bar.lines, bar.errors, bar.change,
+                bar.name, text(bar.holder), text(bar.pod), bar.lines, bar.errors, how[id(bar)],
                 None if bar.free_from is None else when(bar.free_from),
             ]
             for bar in lanes.bars
@@ -50,12 +62,15 @@ def data(facts: Facts, words: Words) -> dict[str, Any]:
              f"{text(mark.source)}:{mark.line}"]
             for mark in lanes.marks
         ],
+        "changes": CHANGES,
         "sources": [text(one.path) for one in facts.sources],
-        "rows": [_row(row, words, numbers) for row in facts.containers],
+        "rows": [_row(row, words, numbers, facts.texts) for row in facts.containers],
     }  # fmt: skip
 
 
-def _row(row: Row, words: Words, numbers: dict[str, int]) -> list[Any]:
+def _row(
+    row: Row, words: Words, numbers: dict[str, int], texts: dict[tuple[str, int], str]
+) -> list[Any]:
     source, line = row["at"] or (None, None)
     return [
         words.short(row["container"]),
@@ -72,4 +87,5 @@ def _row(row: Row, words: Words, numbers: dict[str, int]) -> list[Any]:
         None if source is None else numbers.get(source),
         line,
         int(bool(row["reused_ips"])),
+        clip(text(texts.get(row["at"], "")), _LONGEST),
     ]

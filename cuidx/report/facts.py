@@ -62,6 +62,8 @@ class Facts:
     ips         REUSE
     groups      ALERT_GROUPS, and `alerts` the same with whose the address was
     chosen      the filters as typed, and `alerts_are` what the alerts are, in words
+    spared      sum of what a CUID spares against the search by address and time; None: unknown
+    texts       (source, line) to the text of lines that the page may show, cut if they are long
     """
 
     accounting: Row
@@ -77,9 +79,11 @@ class Facts:
     alerts: list[Alerts]
     alerts_are: str
     totals: Row
+    spared: int | None
     search: str
     window: str
     findings: list[Row]
+    texts: dict[tuple[str, int], str]
 
     @property
     def reused(self) -> list[Row]:

@@ -29,6 +29,7 @@ def _lines(facts: Facts, words: Words) -> Iterator[str]:
         yield from (f"- {escaped(one)}" for one in facts.warnings)
     yield from ("", "## What was read", "")
     yield f"{accounting.line(facts.accounting)}. {facts.zone}"
+    yield from ("", say.TAGGED)
     if facts.chosen:
         yield from ("", f"Chosen: {escaped(', '.join(facts.chosen))}")
     yield ""
@@ -46,25 +47,30 @@ def _lines(facts: Facts, words: Words) -> Iterator[str]:
 
 def _answer(facts: Facts, words: Words) -> Iterator[str]:
     yield from ("", "## The answer")
-    first = next((one for one in facts.alerts if one.holder is not None), None)
+    first = words.featured()
     lead = [] if first is None else ["", _sentence(words.alert(first))]
     if first is not None and first.message:
         lead += ["", f"> {escaped(first.message)}"]
+    note = ["", _sentence(words.window())] if facts.totals["alerts"] and words.window() else []
     if facts.totals["alerts"] == 1:  # then it is what the reader came for
-        yield from (*lead, "", _sentence(words.which_were_reused()))
+        yield from (*lead, *note, "", _sentence(words.which_were_reused()))
     else:
         yield from ("", _sentence(words.which_were_reused()), "", _sentence(words.how_much()))
-        yield from lead
+        yield from (*note, *lead)
     if facts.alerts:
+        if len(facts.alerts) > 1:
+            yield from ("", f"The alerts {say.ORDER}:")
         yield ""
-        head = ["first alert", "alerts", "address", "belonged to", "before it",
-                *(words.search(name) for name in say.SEARCHES), "spared"]  # fmt: skip
+        near = words.search("ip_time_search").removeprefix("by IP ")
+        head = ["first alert", "alerts", "address", "belonged to", "before it", "after it",
+                *(words.search(name) for name in say.SEARCHES), "spared",
+                f"spared, {near}"]  # fmt: skip
         yield from _table(head, [_alert(one, words) for one in facts.alerts[: _MOST["alerts"]]])
         yield from _more(len(facts.alerts), _MOST["alerts"], "containers with alerts")
 
 
 def _alert(one: Alerts, words: Words) -> list[object]:
-    row, before = one.row, one.before
+    row, before, after = one.row, one.before, one.after
     owner = one.holder.holder if one.holder else row["container"]
     return [
         f"{words.at(row['at'])} {row['source']}:{row['line']}".lstrip(),
@@ -72,8 +78,10 @@ def _alert(one: Alerts, words: Words) -> list[object]:
         row["ip"] or "-",
         words.who(owner) if owner else "-",
         f"{words.who(before.holder)}, until {words.at(before.last)}" if before else "-",
+        f"{words.who(after.holder)}, from {words.at(after.first)}" if after else "-",
         *(row[name] for name in say.SEARCHES),
         row["needless"],
+        row["spared"],
     ]
 
 
@@ -87,21 +95,23 @@ def _stories(facts: Facts, words: Words) -> Iterator[str]:
         yield from ("", f"### {escaped(row['ip'])}", "", _sentence(words.story(row)), "")
         yield from _table(
             ["", "container", "Pod", "first seen", "last seen", "lines", "how"],
-            [_holder(at, holder, words) for at, holder in enumerate(row["holders"], start=1)],
+            list(_holders(row["holders"], words)),
         )
     yield from _more(len(facts.reused), most, "reused addresses")
 
 
-def _holder(at: int, holder: Row, words: Words) -> list[object]:
-    return [
-        at,
-        words.who(holder["container"]),
-        holder["pod"] or "-",
-        words.stamp(holder["first_seen"]) or "-",
-        words.stamp(holder["last_seen"]) or "-",
-        holder["lines"],
-        say.CHANGES[holder["change"]],
-    ]
+def _holders(holders: Sequence[Row], words: Words) -> Iterator[list[object]]:
+    how = say.changes([(holder["change"], holder["pod"]) for holder in holders])
+    for at, (holder, key) in enumerate(zip(holders, how, strict=True), start=1):
+        yield [
+            at,
+            words.who(holder["container"]),
+            holder["pod"] or "-",
+            words.stamp(holder["first_seen"]) or "-",
+            words.stamp(holder["last_seen"]) or "-",
+            holder["lines"],
+            say.CHANGES[key],
+        ]
 
 
 def _steps(facts: Facts, words: Words) -> Iterator[str]:
@@ -110,6 +120,8 @@ def _steps(facts: Facts, words: Words) -> Iterator[str]:
     yield from ("", "## Steps of the investigation", "")
     head, rows = say.totals_table(facts, words)
     yield from _table(head, rows)
+    if note := words.window():
+        yield from ("", _sentence(note))
     yield ""
     yield from (f"- {word}: {meaning}" for word, meaning in say.definition(facts))
 
@@ -117,7 +129,7 @@ def _steps(facts: Facts, words: Words) -> Iterator[str]:
 def _findings(facts: Facts) -> Iterator[str]:
     yield from ("", "## Findings", "")
     if not facts.findings:
-        yield "Nothing is odd in the evidence."
+        yield f"Looked for: {say.LOOKED_FOR}. Nothing is odd in the evidence."
         return
     rows: list[list[object]] = []
     for row in facts.findings[: _MOST["findings"]]:

@@ -26,7 +26,8 @@ from cuidx.present.findings import TITLES
 from cuidx.report import words as say
 from cuidx.report.data import data
 from cuidx.report.facts import Facts, Row
-from cuidx.report.words import Name, Sentence, Words
+from cuidx.report.lines import Links
+from cuidx.report.words import Name, Place, Sentence, Words
 
 _HERE: Final = Path(__file__).parent
 _ALERTS, _STORIES, _FINDINGS = 20, 40, 200  # shown at most; how many are left out is said
@@ -38,18 +39,20 @@ def page(facts: Facts) -> str:
     style = (_HERE / "report.css").read_text("utf-8")
     script = (_HERE / "report.js").read_text("utf-8")
     words = Words(facts)
+    links = Links(facts, words, _ALERTS, _FINDINGS)
     title = f"cuidx report: {words.title()}"
     body = "\n".join(
         part
         for part in (
-            _header(words),
+            _header(words, links),
             _warnings(facts),
             _read(facts),
-            _answer(facts, words),
+            _answer(facts, words, links),
             _lifetimes(facts),
             _stories(facts, words),
             _steps(facts, words),
-            _findings(facts),
+            _findings(facts, links),
+            _log_lines(links),
             _timeline(),
             f"<footer><p>Made by cuidx {escape(version())} from the sources above. All times are "
             "UTC.</p></footer>",
@@ -103,11 +106,18 @@ def _text(value: object) -> str:
     return escape(text(value))
 
 
-def _sentence(parts: Sentence, tag: str = "p", kind: str = "") -> str:
-    inner = "".join(
-        f"<b>{escape(part.text)}</b>" if isinstance(part, Name) else escape(part) for part in parts
-    )
-    return f"<{tag}{f' class={kind}' if kind else ''}>{inner}</{tag}>"
+def _sentence(parts: Sentence, kind: str = "", links: Links | None = None) -> str:
+    """A paragraph; nothing for a sentence of nothing."""
+    inner = "".join(_part(part, links) for part in parts)
+    return f"<p{f' class={kind}' if kind else ''}>{inner}</p>" if parts else ""
+
+
+def _part(part: str | Name, links: Links | None) -> str:
+    if not isinstance(part, Name):
+        return escape(part)
+    strong = f"<b>{escape(part.text)}</b>"
+    to = links.to(part.source, part.line) if links and isinstance(part, Place) else None
+    return strong if to is None else f'<a class="to" href="#{to}">{strong}</a>'
 
 
 def _section(name: str, title: str, *parts: str) -> str:
@@ -145,24 +155,24 @@ def _number(value: int | None) -> str:
     return "\u2013" if value is None else f"{value:,}"
 
 
-def _place(facts: Facts, source: str, line: int) -> str:
-    """SOURCE:LINE as a link to what is known of the source."""
-    number = next((i for i, one in enumerate(facts.sources) if one.path == source), None)
+def _place(source: str, line: int, to: str | None) -> str:
+    """SOURCE:LINE as a link to the id TO."""
     shown = f"{_text(Path(source).name)}:{line}"
-    if number is None:
+    if to is None:
         return shown
-    return f'<a class="place" href="#source-{number}" title="{_text(source)}:{line}">{shown}</a>'
+    return f'<a class="place" href="#{to}" title="{_text(source)}:{line}">{shown}</a>'
 
 
 # -- sections ------------------------------------------------------------------------------------
 
 
-def _header(words: Words) -> str:
-    links = (
-        ("answer", "Answer"), ("lifetimes", "Lifetimes"), ("reuse", "Reused addresses"),
-        ("steps", "Steps"), ("findings", "Findings"), ("timeline", "Timeline"),
+def _header(words: Words, links: Links) -> str:
+    sections = (
+        ("read", "What was read"), ("answer", "Answer"), ("lifetimes", "Lifetimes"),
+        ("reuse", "Reused addresses"), ("steps", "Steps"), ("findings", "Findings"),
+        *([("log-lines", "Log lines")] if links.lines else []), ("timeline", "Timeline"),
     )  # fmt: skip
-    items = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in links)
+    items = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in sections)
     return (
         "<header>\n<p class=kicker>cuidx report: which container was it?</p>\n"
         f"<h1>{_text(words.title())}</h1>\n<p class=counts>{escape(words.counts())}</p>\n"
@@ -197,60 +207,69 @@ def _read(facts: Facts) -> str:
         "read",
         "What was read",
         f"<p>{_text(accounting.line(facts.accounting))}. {_text(facts.zone)}"
-        f"{'' if facts.warnings else ' There are no warnings.'}</p>",
+        f"{'' if facts.warnings else ' There are no warnings.'}</p>\n<p>{say.TAGGED}</p>",
         chosen,
         f"<details{openness}><summary>{accounting.many(len(rows), 'source')}, with format and "
         f"SHA-256</summary>\n{table}\n</details>",
     )
 
 
-def _answer(facts: Facts, words: Words) -> str:
-    first = next((one for one in facts.alerts if one.holder is not None), None)
-    lead = ""
+def _answer(facts: Facts, words: Words, links: Links) -> str:
+    first, lead = words.featured(), ""
     if first is not None:
-        lead = _sentence(words.alert(first), kind="lead")
+        lead = _sentence(words.alert(first), "lead", links)
         if first.message:
             lead += f"<p class=message>The alert says: <q>{_text(first.message)}</q></p>"
-    which = "<p>The alerts that cost most needless lines, by container:</p>"
+    which = f"<p>The alerts {escape(say.ORDER)}:</p>"
+    note = _sentence(words.window(), "note") if facts.totals["alerts"] else ""
     overview = [_sentence(words.which_were_reused()), _sentence(words.how_much())]
     one = facts.totals["alerts"] == 1  # then it is what the reader came for
     return _section(
         "answer",
         "The answer",
-        *([lead, overview[0]] if one else [*overview, lead]),
+        *([lead, note, overview[0]] if one else [*overview, note, lead]),
         which if len(facts.alerts) > 1 else "",
-        _alert_table(facts, words) if facts.alerts else "",
+        _alert_table(facts, words, links) if facts.alerts else "",
     )
 
 
-def _alert_table(facts: Facts, words: Words) -> str:
-    head = ["first alert", "alerts", "address", "belonged to", "seen with it", "before it",
-            *(words.search(name) for name in say.SEARCHES), "spared"]  # fmt: skip
+def _alert_table(facts: Facts, words: Words, links: Links) -> str:
+    near = words.search("ip_time_search").removeprefix("by IP ")
+    head = ["first alert", "alerts", "address", "belonged to", "before it", "after it",
+            *(words.search(name) for name in say.SEARCHES), "spared",
+            f"spared, {near}"]  # fmt: skip
     rows = []
     for one in facts.alerts[:_ALERTS]:
-        row, holder, before = one.row, one.holder, one.before
+        row, holder, before, after = one.row, one.holder, one.before, one.after
         who = words.who(holder.holder) if holder else words.who(row["container"] or "")
         seen = words.span(holder.first, holder.last) if holder else ""
         earlier = f"{words.who(before.holder)}, until {words.at(before.last)}" if before else "-"
+        later = f"{words.who(after.holder)}, from {words.at(after.first)}" if after else "-"
         when = f"{words.at(row['at'])} " if row["at"] is not None else ""
-        needless = row["needless"]
-        share = f" ({needless / row['ip_search']:.0%})" if needless and row["ip_search"] else ""
+        link = _place(row["source"], row["line"], links.to(row["source"], row["line"]))
         rows.append(
             [
-                f"{when}{_place(facts, row['source'], row['line'])}",
+                f"{when}{link}",
                 _number(row["alerts"]),
                 f"<b>{_text(row['ip'] or '-')}</b>",
-                f'<b title="{_text(row["container"])}">{_text(who)}</b>',
-                _text(seen),
+                f'<b title="{_text(row["container"])}">{_text(who)}</b>'
+                + (f" <span class=sub>{_text(seen)}</span>" if seen else ""),
                 _text(earlier),
+                _text(later),
                 *(_number(row[name]) for name in say.SEARCHES),
-                f"{_number(needless)}{share}",
+                _share(row["needless"], row["ip_search"]),
+                _share(row["spared"], row["ip_time_search"]),
             ]
         )
     more = len(facts.alerts) - len(rows)
     below = f"<p class=more>{more:,} more containers have alerts.</p>" if more > 0 else ""
     label = "Who had the address at each alert, and the lines to read"
-    return f"{_table(label, head, rows, frozenset({1, 6, 7, 8, 9}))}{below}"
+    return f"{_table(label, head, rows, frozenset({1, 6, 7, 8, 9, 10}))}{below}"
+
+
+def _share(part: int | None, whole: int | None) -> str:
+    share = f" <span class=sub>({part / whole:.0%})</span>" if part and whole else ""
+    return f"{_number(part)}{share}"
 
 
 def _lifetimes(facts: Facts) -> str:
@@ -282,7 +301,7 @@ def _stories(facts: Facts, words: Words) -> str:
         return _section("reuse", "Reused addresses", "<p>No address was reused.</p>")
     told = sorted(reused, key=lambda row: -row["ambiguous_lines"])[:_STORIES]
     chosen = {row["ip"] for row in told}
-    stories = [_story(facts, words, row) for row in reused if row["ip"] in chosen]
+    stories = [_story(words, row) for row in reused if row["ip"] in chosen]
     more = ""
     if len(reused) > len(told):
         more = (
@@ -292,8 +311,9 @@ def _stories(facts: Facts, words: Words) -> str:
     return _section("reuse", "Reused addresses", more, *stories)
 
 
-def _story(facts: Facts, words: Words, row: Row) -> str:
+def _story(words: Words, row: Row) -> str:
     head = ["", "container", "Pod", "first seen", "last seen", "lines", "how"]
+    how = say.changes([(holder["change"], holder["pod"]) for holder in row["holders"]])
     rows = [
         [
             str(at),
@@ -303,12 +323,11 @@ def _story(facts: Facts, words: Words, row: Row) -> str:
             _time(words, holder["first_seen"]),
             _time(words, holder["last_seen"]),
             _number(holder["lines"]),
-            say.CHANGES[holder["change"]],
+            say.CHANGES[key],
         ]
-        for at, holder in enumerate(row["holders"], start=1)
+        for at, (holder, key) in enumerate(zip(row["holders"], how, strict=True), start=1)
     ]
     ip = _text(row["ip"])
-    del facts
     return (
         f"<article>\n<h3>{ip}</h3>\n{_sentence(words.story(row))}\n"
         f"{_table(f'Holders of {ip}', head, rows, frozenset({0, 5}))}\n</article>"
@@ -324,7 +343,10 @@ def _time(words: Words, when: str | None) -> str:
 def _steps(facts: Facts, words: Words) -> str:
     if not facts.totals["alerts"]:
         return _section("steps", "Steps", _sentence(words.how_much()))
-    chart = styled(steps_chart(facts.groups, facts.services, facts.window, ink=_INK["ink"]), **_INK)
+    chart = styled(
+        steps_chart(facts.groups, facts.totals, facts.services, facts.window, ink=_INK["ink"]),
+        **_INK,
+    )
     head, rows = say.totals_table(facts, words)
     shown = [[_text(row[0]), *(_number(value) for value in row[1:])] for row in rows]
     meanings = "".join(
@@ -336,27 +358,31 @@ def _steps(facts: Facts, words: Words) -> str:
         "steps",
         "Steps of the investigation",
         _sentence(words.how_much()),
+        _sentence(words.window(), "note"),
         '<div class=beside>\n<div class=picture role=region tabindex=0 aria-label="Steps chart">'
         '<div role=img aria-label="Lines to read after an alert, by each search; the tables have '
         f'the numbers">{svg(chart, "steps-chart")}</div></div>\n<div>\n'
         f"<h3>What is counted</h3>\n<dl>{meanings}</dl>\n</div>\n</div>",
         f"<h3>Sums over {accounting.many(totals['alerts'], 'alert')} "
         f"({_text(facts.alerts_are)})</h3>",
-        _table("Sums over all alerts", head, shown, frozenset({1, 2, 3, 4})),
-        f"<p>Spared by the CUID: {_number(totals['needless'])} lines. Missed by the search by IP: "
-        f"{_number(totals['missed'])}.</p>",
+        _table("Sums over all alerts", head, shown, frozenset({1, 2, 3, 4, 5})),
+        f"<p>Missed by the search by IP: {accounting.many(totals['missed'], 'line')}.</p>",
     )
 
 
-def _findings(facts: Facts) -> str:
+def _findings(facts: Facts, links: Links) -> str:
+    looked = f"<p>Looked for: {say.LOOKED_FOR}.</p>"
     if not facts.findings:
-        return _section("findings", "Findings", "<p>Nothing is odd in the evidence.</p>")
+        return _section("findings", "Findings", looked, "<p>Nothing is odd in the evidence.</p>")
     rows = [
         [
             TITLES[row["kind"]],
             f"<code>{_text(row['container'] or row['ip'] or '-')}</code>",
             _text(row["why"]),
-            " ".join(_place(facts, one["source"], one["line"]) for one in row["lines"]),
+            " ".join(
+                _place(one["source"], one["line"], links.to(one["source"], one["line"]))
+                for one in row["lines"]
+            ),
         ]
         for row in facts.findings[:_FINDINGS]
     ]
@@ -365,8 +391,29 @@ def _findings(facts: Facts) -> str:
         "findings",
         "Findings",
         "<p>What is odd in the evidence, with the lines that show it; it changes no answer.</p>",
+        looked,
         _table("Findings", ["what", "about", "why", "lines"], rows),
         f"<p class=more>{more:,} more: cuidx findings lists them.</p>" if more > 0 else "",
+    )
+
+
+def _log_lines(links: Links) -> str:
+    if not links.lines:
+        return ""
+    rows = [
+        [
+            f'<span id="{one.anchor}">{_place(one.source, one.line, links.source(one.source))}'
+            "</span>",
+            _text(one.why),
+            f"<q>{_text(one.text)}</q>",
+        ]
+        for one in links.lines
+    ]
+    return _section(
+        "log-lines",
+        "Log lines",
+        "<p>The lines that alerts and findings above lead to. Each leads on to its source.</p>",
+        _table("Log lines", ["line", "what", "text"], rows),
     )
 
 

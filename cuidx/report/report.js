@@ -95,7 +95,7 @@
     }
     const tools = put(chart, "div", { class: "bar", role: "group", "aria-label": "Zoom and search" });
     const find = put(tools, "input", {
-      type: "search", placeholder: "address, container or Pod", "aria-label": "Lanes with this address, container or Pod",
+      type: "search", size: 28, placeholder: "address, container or Pod", "aria-label": "Lanes with this address, container or Pod",
     });
     find.addEventListener("input", () => { wanted = find.value.trim().toLowerCase(); choose(); });
     for (const [name, label, act] of [
@@ -116,8 +116,10 @@
     const names = shape(body, "g", {});
     const plot = shape(body, "g", { "clip-path": "url(#plot)" });
     const tip = put(document.body, "div", { class: "tip", role: "tooltip", hidden: "" });
-    const told = put(chart, "p", { class: "picked", role: "status", "aria-live": "polite" },
-      "Point at a bar or choose one with the arrow keys; drag to move, Ctrl and wheel to zoom.");
+    const touch = matchMedia("(pointer: coarse)").matches;
+    const told = put(chart, "p", { class: "picked", role: "status", "aria-live": "polite" }, touch
+      ? "Tap a bar or a \u25bc to see what it is; drag sideways to move, + and \u2212 zoom."
+      : "Point at a bar or choose one with the arrow keys; drag to move, Ctrl and wheel to zoom.");
 
     const fits = (index) => {
       const bar = data.bars[index];
@@ -132,7 +134,7 @@
         bars += fit.length;
         if (fit.length) shown.push(lane);
       });
-      seen.textContent = `${many(shown.length, "lane")}, ${many(bars, "bar")}`;
+      seen.textContent = bars ? `${many(shown.length, "lane")}, ${many(bars, "bar")}` : "Nothing found.";
       draw();
     }
     const left = () => (box.clientWidth < 620 ? 96 : 132);
@@ -209,26 +211,24 @@
     /* what is under the pointer, or chosen */
     function words(index) {
       const [lane, from, to, service, , container, pod, lines, errors, change] = data.bars[index];
-      const how = { first: "first seen with it", recycled: "another Pod got it", restarted: "the same Pod kept it",
-        returned: "had it before", shared: "at the same time as others" };
       const [label, kind] = data.lanes[lane];
       return [
         `${data.services[service][0]} ${container}`,
-        ...(kind === "none" ? ["no address of its own"] : [`${label}: ${how[change]}`]),
+        ...(kind === "none" ? ["no address of its own"] : [`${label}: ${data.changes[change]}`]),
         ...(pod ? [`Pod ${pod}`] : []),
         data.ordered ? `${when(from)} to ${when(to - 1)}` : `${when(from)} to ${when(to)} UTC, ${length(to - from)}`,
         `${many(lines, "line")}, ${many(errors, "error")}`,
       ];
     }
+    function wrong(index) {
+      const [, at, errors, message, place] = data.marks[index];
+      return [many(errors, "error"), `${when(at)}${data.ordered ? "" : " UTC"}`, message, place];
+    }
     function point(event) {
       const over = event.target instanceof Element ? event.target : null;
       const bar = over && over.getAttribute("data-bar"), mark = over && over.getAttribute("data-mark");
       if (bar === null && mark === null) { tip.hidden = true; return; }
-      let lines;
-      if (mark !== null) {
-        const [, at, errors, message, place] = data.marks[mark];
-        lines = [many(errors, "error"), `${when(at)}${data.ordered ? "" : " UTC"}`, message, place];
-      } else lines = words(Number(bar));
+      const lines = mark !== null ? wrong(Number(mark)) : words(Number(bar));
       tip.replaceChildren();
       for (const line of lines) if (line) put(tip, "div", {}, line);
       tip.hidden = false;
@@ -249,8 +249,10 @@
     body.addEventListener("pointermove", point);
     body.addEventListener("pointerleave", () => { tip.hidden = true; });
     body.addEventListener("click", (event) => {
-      const bar = event.target.getAttribute("data-bar");
-      if (bar !== null && !moved) pick(Number(bar));
+      if (moved) return;
+      const bar = event.target.getAttribute("data-bar"), mark = event.target.getAttribute("data-mark");
+      if (bar !== null) pick(Number(bar));
+      else if (mark !== null) told.textContent = wrong(Number(mark)).filter(Boolean).join(" \u00b7 ");
     });
     let grip = null, moved = false;
     body.addEventListener("pointerdown", (event) => { grip = [event.clientX, low, high]; moved = false; });
@@ -304,8 +306,8 @@
   /* -- the timeline's rows ------------------------------------------------------------------- */
 
   const PAGE = 100;
-  const [NAME, WHOLE, SERVICE, POD, IPS, FIRST, LAST, END, LINES, ERRORS, REQUESTS, SOURCE, LINE, REUSED] =
-    Array.from({ length: 14 }, (_, at) => at);
+  const [NAME, WHOLE, SERVICE, POD, IPS, FIRST, LAST, END, LINES, ERRORS, REQUESTS, SOURCE, LINE, REUSED, TEXT] =
+    Array.from({ length: 15 }, (_, at) => at);
   const COLUMNS = [
     ["container", NAME], ["service", SERVICE], ["Pod", POD], ["address", IPS], ["first seen", FIRST],
     ["last seen", LAST], ["end", END], ["lines", LINES], ["errors", ERRORS], ["requests", REQUESTS],
@@ -319,7 +321,7 @@
   function timeline() {
     let order = null, down = false, at = 0, size = PAGE;
     const tools = put(place, "div", { class: "bar", role: "group", "aria-label": "Filter" });
-    const find = put(tools, "input", { type: "search", placeholder: "filter by any word", "aria-label": "Rows with these words" });
+    const find = put(tools, "input", { type: "search", size: 22, placeholder: "filter by any word", "aria-label": "Rows with these words" });
     const service = put(tools, "select", { "aria-label": "Service" });
     put(service, "option", { value: "" }, "all services");
     for (const name of [...new Set(data.rows.map((row) => row[SERVICE]))].sort()) {
@@ -388,6 +390,7 @@
       forth.disabled = at + size >= fit.length;
       pages.hidden = fit.length <= size;
       body.replaceChildren(...here.map((index) => line(data.rows[index])));
+      if (!here.length) put(put(body, "tr"), "td", { colspan: COLUMNS.length, class: "none" }, "Nothing found.");
     }
     function line(row) {
       const tr = document.createElement("tr");
@@ -399,12 +402,25 @@
         } else if (column === LINE) {
           if (row[SOURCE] !== null) {
             const path = data.sources[row[SOURCE]];
-            put(cell, "a", { class: "place", href: `#source-${row[SOURCE]}`, title: `${path}:${row[LINE]}` },
+            const button = put(cell, "button", { type: "button", class: "place", "aria-expanded": "false", title: "Show the line" },
               `${path.slice(path.lastIndexOf("/") + 1)}:${row[LINE]}`);
+            button.addEventListener("click", () => unroll(tr, button, row));
           }
         } else cell.textContent = typeof row[column] === "number" ? count.format(row[column]) : row[column];
       }
       return tr;
+    }
+    /* the text of a container's first line, in a row below its own */
+    function unroll(tr, button, row) {
+      const open = button.getAttribute("aria-expanded") === "true";
+      button.setAttribute("aria-expanded", String(!open));
+      if (open) { tr.nextElementSibling.remove(); return; }
+      const below = document.createElement("tr");
+      const cell = put(below, "td", { colspan: COLUMNS.length, class: "line" });
+      put(cell, "a", { class: "place", href: `#source-${row[SOURCE]}` }, `${data.sources[row[SOURCE]]}:${row[LINE]}`);
+      cell.append(" ");
+      put(cell, "q", {}, row[TEXT]);
+      tr.after(below);
     }
     addEventListener("beforeprint", () => { size = 500; show(); });
     addEventListener("afterprint", () => { size = PAGE; show(); });

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cuidx import times
 from cuidx.enrich.leases import SECOND
 from cuidx.present.accounting import many
 from cuidx.present.cells import text
@@ -20,16 +21,36 @@ class Name:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place(Name):
+    """A line of a log, which the page links to."""
+
+    source: str
+    line: int
+
+
 Part = str | Name
 Sentence = list[Part]
 CHANGES: Final = {
     "first": "first seen with it",
     "recycled": "another Pod got it",
+    "renewed": "a new Pod of the same name got it",
     "restarted": "the same Pod's next container kept it",
     "returned": "the same holder again",
     "shared": "at the same time as others",
 }
 SEARCHES: Final = ("ip_search", "ip_time_search", "cuid_search")
+NARROWER: Final = ("12h", "6h", "3h", "1h", "30m", "10m", "5m", "1m", "30s", "10s", "5s", "1s")
+TAGGED: Final = (
+    "A CUID is an id that belongs to one container alone and stands in its lines; an IP address "
+    "goes on to the next container. Lines with a CUID count as tagged."
+)
+LOOKED_FOR: Final = (
+    "forged or doubled suffixes and keys, one container on two addresses at once, two holders of "
+    "one address at once, clocks that disagree, holes and gaps, missing starts and stops, files "
+    "that are cut off"
+)
+ORDER: Final = "by container and address; most lines spared in all (alerts \u00d7 spared) first"
 _TOLD: Final = 8  # holders of an address that the sentence names
 
 
@@ -45,6 +66,7 @@ class Words:
         self._services = {row["container"]: row["service"] for row in facts.containers}
         for bar in lanes.bars:
             self._services.setdefault(bar.holder, bar.service)
+        self._lines = {row["ip"]: row["ip_search"] for row in facts.groups.iter_rows(named=True)}
 
     # -- names and times -------------------------------------------------------------------
 
@@ -96,7 +118,43 @@ class Words:
             "cuid_search": "by CUID",
         }[name]
 
+    # -- the window ------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether the window holds the whole log, so that the search by time is the one by IP."""
+        totals, span = self.facts.totals, self._span()
+        return (
+            span is not None
+            and span < times.length(self.facts.window) // 1000
+            and totals["ip_search"]["lines"] == totals["ip_time_search"]["lines"]
+        )
+
+    def window(self) -> Sentence:
+        """What to know of the search by address and time, if there is anything."""
+        near, span = self.search("ip_time_search"), self._span()
+        if self.facts.groups["ip_time_search"].count() == 0:
+            why = "no line has a time" if self.ordered else "no alert has both"
+            return [f"The search {near} needs an address and a time, and {why}."]
+        if not self.idle or span is None:
+            return []
+        narrow = next((one for one in NARROWER if times.length(one) <= span * 1000 // 8), None)
+        hint = f" A narrower one: --window {narrow}." if narrow else ""
+        return [
+            f"The log spans {duration(span)}, less than the window of {self.facts.window} each "
+            f"side: {near} is the same as by IP.{hint}"
+        ]
+
+    def _span(self) -> int | None:
+        """From the first to the last time of the log, in microseconds."""
+        first, last = (moment(self.facts.accounting[at]) for at in ("first", "last"))
+        return None if first is None or last is None else last - first
+
     # -- the answer ------------------------------------------------------------------------
+
+    def featured(self) -> Alerts | None:
+        """The alert that stands for all: the first with a known holder."""
+        return next((one for one in self.facts.alerts if one.holder is not None), None)
 
     def counts(self) -> str:
         """How much of everything there is."""
@@ -146,33 +204,47 @@ class Words:
             return [f"The {many(alerts, 'alert')} carry no address to search for."]
         cuid = totals["cuid_search"]["lines"]
         timed = totals["ip_time_search"]["lines"]
-        near = f" ({timed / alerts:,.0f} within {self.facts.window} of it)" if timed else ""
+        near = against = ""
+        if timed and not self.idle:
+            by_time = self.search("ip_time_search")
+            near = f" ({timed / alerts:,.0f} {by_time})"
+            if self.facts.spared is not None:
+                spared = self.facts.spared
+                against = f"; of those {by_time} {spared / alerts:,.0f} ({spared / timed:.0%})"
         if alerts == 1:
             said: Sentence = [
                 "After the alert, a search by IP brings up ", Name(f"{by_ip:,}"),
                 f" lines to read{near}, a search by CUID ", Name(f"{cuid:,}"), ": ",
-                Name(f"{needless:,}"), f" lines ({needless / by_ip:.0%}) are spared.",
+                Name(f"{needless:,}"), f" lines ({needless / by_ip:.0%}) are spared{against}.",
             ]  # fmt: skip
         else:
-            once = [f"{totals[name]['distinct_lines']:,}" for name in ("ip_search", "cuid_search")]
             said = [
                 f"There are {alerts:,} alerts ({self.facts.alerts_are}). On average a search by IP "
                 "brings up ", Name(f"{by_ip / alerts:,.0f}"), f" lines to read after one{near}, a "
                 "search by CUID ", Name(f"{cuid / alerts:,.0f}"), ": ",
                 Name(f"{needless / alerts:,.0f}"),
-                f" lines ({needless / by_ip:.0%}) are spared. In sum that is {by_ip:,} lines "
-                f"against {cuid:,}; different lines among them are {once[0]} and {once[1]}.",
+                f" lines ({needless / by_ip:.0%}) are spared{against}. ", *self._once(),
             ]  # fmt: skip
         if missed := totals["missed"]:
             said.append(f" It also brings up {many(missed, 'line')} that the search by IP misses.")
         return said
+
+    def _once(self) -> Sentence:
+        """The same with each line once, as alerts of one capture share most lines."""
+        totals = self.facts.totals
+        by_ip, cuid = (totals[name]["distinct_lines"] for name in ("ip_search", "cuid_search"))
+        differ = f"{abs(by_ip - cuid):,} {'fewer' if cuid <= by_ip else 'more'}"
+        return [
+            "Alerts share lines. Whoever reads after all of them, each line once: ",
+            Name(f"{by_ip:,}"), " lines by IP against ", Name(f"{cuid:,}"), f" by CUID ({differ}).",
+        ]  # fmt: skip
 
     def alert(self, alerts: Alerts) -> Sentence:
         """Whose the address was at an alert, before it and after it; and what is spared."""
         row = alerts.row
         place = f"{text(row['source'])}:{row['line']}"
         when = "" if self.ordered or row["at"] is None else f" at {self.at(row['at'])}"
-        said: Sentence = [f"At the alert{when} (", Name(place), "), "]
+        said: Sentence = [f"At the alert{when} (", Place(place, row["source"], row["line"]), "), "]
         if row["ip"] is None or alerts.holder is None:
             who = self.who(row["container"]) if row["container"] else "no known container"
             return [*said, "which has no address of its own, the line is of ", Name(who), "."]
@@ -189,9 +261,12 @@ class Words:
         said += [". "]
         if row["ip_search"] and row["cuid_search"] is not None:
             said += [
-                "A search by this address brings up ", Name(f"{row['ip_search']:,}"),
-                f" lines to read{self._near(row)}, one by its CUID ",
-                Name(f"{row['cuid_search']:,}"), ": ",
+                "A search by this address finds ", Name(f"{row['ip_hits']:,}"),
+                f" {'line' if row['ip_hits'] == 1 else 'lines'} (hits); with all lines of the "
+                "requests named in them ", Name(f"{row['ip_search']:,}"),
+                f" have to be read{self._near(row)}. One by its CUID finds ",
+                Name(f"{row['cuid_hits']:,}"), ", and ", Name(f"{row['cuid_search']:,}"),
+                " have to be read: ",
                 Name(f"{row['needless']:,}"),
                 f" lines ({row['needless'] / row['ip_search']:.0%}) are spared.",
             ]  # fmt: skip
@@ -199,8 +274,11 @@ class Words:
 
     def _near(self, row: Row) -> str:
         """The fair comparison: what of these lines is near the alert."""
-        near = row["ip_time_search"]
-        return "" if near is None else f" ({near:,} within {self.facts.window} of it)"
+        near, spared = row["ip_time_search"], row["spared"]
+        if near is None or self.idle:
+            return ""
+        of_them = "" if spared is None else f", {spared:,} of them spared"
+        return f" ({near:,} {self.search('ip_time_search')}{of_them})"
 
     def _seen(self, one: Tenure) -> str:
         if one.first == one.last:
@@ -221,7 +299,10 @@ class Words:
         if len(holders) > _TOLD:
             said.append(f"And {len(holders) - _TOLD:,} more, in the table. ")
         lines = row["ambiguous_lines"]
-        said.append(f"A search for this address finds {many(lines, 'line')} of all of them.")
+        said.append(f"A search for this address finds {many(lines, 'line')} (hits) of all of them.")
+        if read := self._lines.get(row["ip"]):
+            said.append(f" After an alert on it, with all lines of the requests named in the hits, "
+                        f"{read:,} have to be read.")  # fmt: skip
         return said
 
     def _step(self, at: int, holder: Row, before: int | None) -> Iterator[Part]:
@@ -240,10 +321,25 @@ class Words:
             yield from (f"{free} later ", who, f" had it, {span}. ")
 
 
+def changes(holders: Sequence[tuple[str, str | None]]) -> list[str]:
+    """The keys in CHANGES of the HOLDERS of an address, each a change of REUSE and a Pod, in order.
+
+    One whose Pod has the name of the Pod before it is `renewed`, as in a StatefulSet.
+    """
+    keys: list[str] = []
+    before: str | None = None
+    for change, pod in holders:
+        keys.append("renewed" if change == "recycled" and pod and pod == before else change)
+        before = pod
+    return keys
+
+
 def definition(facts: Facts) -> list[tuple[str, str]]:
     """What is counted, as (word, meaning)."""
     where = "anywhere in the line" if facts.search == "any" else "as their own"
     return [
+        ("step", "One line that somebody has to read after an alert: the steps of an investigation "
+         "are its lines to read."),
         ("search by IP", f"All lines that have the alert's address {where}; then a search for each "
          "request id that is named in them, and all lines of those requests."),
         (f"search by IP \u00b1{facts.window}", f"The same, but of the lines with the address only "
@@ -251,22 +347,24 @@ def definition(facts: Facts) -> list[tuple[str, str]]:
          "CUID. It is the fair comparison."),
         ("search by CUID", "All lines of the alert's container, and those of their requests. "
          "Where lines carry no CUID, the container is known by the next best identity."),
-        ("lines", "What has to be read, each line once for each alert. Several alerts of one "
-         "container repeat its search; \u201cdifferent lines\u201d counts each line once in all."),
+        ("hits", "Lines that the search itself finds, before the requests named in them."),
+        ("lines to read", "The hits and all lines of their requests, each once for each alert. "
+         "Alerts share lines; \u201ceach line once\u201d counts a line once over all of them."),
         ("searches", "What has to be typed: one, and one more for each request id."),
-        ("spared (needless)", "Lines that the search by IP brings up and the search by CUID does "
-         "not. \u201cMissed\u201d are those the other way about."),
+        ("spared", "Lines that the search brings up and the search by CUID does not (needless). "
+         "\u201cMissed\u201d are those the other way about."),
     ]  # fmt: skip
 
 
 def totals_table(facts: Facts, words: Words) -> tuple[list[str], list[list[Any]]]:
     """The sums over all alerts: a head, and a row for each search."""
-    head = ["search", "searches", "hits", "lines to read", "different lines"]
+    head = ["search", "searches", "hits", "lines to read", "spared by CUID", "each line once"]
+    spared = {"ip_search": facts.totals["needless"], "ip_time_search": facts.spared}
     rows = []
     for name in SEARCHES:
         sums = facts.totals[name]
         there = facts.groups[name].count() > 0
-        values = [sums[key] if there else None
-                  for key in ("searches", "hits", "lines", "distinct_lines")]  # fmt: skip
-        rows.append([words.search(name), *values])
+        values = [sums["searches"], sums["hits"], sums["lines"], spared.get(name),
+                  sums["distinct_lines"]]  # fmt: skip
+        rows.append([words.search(name), *(value if there else None for value in values)])
     return head, rows
