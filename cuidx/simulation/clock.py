@@ -19,8 +19,7 @@ _MILLIS: Final = tuple(f"{n:03d}Z" for n in range(1_000))
 
 def stamp(at: int) -> str:
     """RFC 3339, UTC, with three digits."""
-    second, milli = divmod(at, 1_000)
-    return _second(second) + _MILLIS[milli]
+    return _second(at // 1_000) + _MILLIS[at % 1_000]
 
 
 def whole(at: int) -> str:

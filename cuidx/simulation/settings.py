@@ -29,7 +29,7 @@ class Settings:
     churn: float = 6.0
     ipam: str = "fifo"
     cooldown: int = 30_000
-    pool: int | None = None  # None: a quarter more than Pods
+    pool: int | None = None  # None: twice as many as Pods
     fanout: float = 3.0
     boot: int = 1_500  # from getting an address to the first line, at least
     skew: int = 20  # how far a node's clock may be off, either way
@@ -38,7 +38,7 @@ class Settings:
     @property
     def addresses(self) -> int:
         """How many addresses there are for Pods."""
-        return self.pods + self.pods // 4 + 4 if self.pool is None else self.pool
+        return 2 * self.pods if self.pool is None else self.pool
 
     def check(self, shapes: tuple[str, ...]) -> None:
         """Refuse what makes no story.

@@ -13,7 +13,6 @@ Times are the true ones, whatever the writer's clock says.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -74,7 +73,7 @@ def _time(at: int) -> str | None:
     return None if at == OPEN else stamp(at)
 
 
-def containers(instances: list[Instance], lines: Counter[int], spans: dict[int, tuple[int, int]],
+def containers(instances: list[Instance], lines: list[int], spans: dict[int, list[int]],
                held: Held) -> list[dict[str, Any]]:  # fmt: skip
     """A row for each container, in the order in which they started."""
     rows = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -65,28 +64,32 @@ def story(folder: Path, settings: Settings, lines: Iterable[Line], instances: li
     pens: list[tuple[str, Callable[[Line], str]]] = [
         (shape.path(one), shape.pen(one, rung)) for one in instances
     ]
-    counts: Counter[int] = Counter()
-    spans: dict[int, tuple[int, int]] = {}
+    counts: list[int] = [0] * len(instances)
+    spans: dict[int, list[int]] = {}
     add = files.add
     rows: list[str] = []
     mentions = 0
     with (folder / truth.MENTIONS).open("w", encoding="utf-8", newline="\n") as file:
         for line in lines:
-            name, pen = pens[line.who]
+            who, moment = line.who, line.moment
+            name, pen = pens[who]
             number = add(name, pen(line))
             if line.source:
                 rows.append(truth.mention(held, instances, name, number, line.source,
-                                          line.source_who, line.moment))  # fmt: skip
+                                          line.source_who, moment))  # fmt: skip
             if line.text:
                 rows.append(truth.mention(held, instances, name, number, line.text,
-                                          line.text_who, line.moment))  # fmt: skip
+                                          line.text_who, moment))  # fmt: skip
             if len(rows) > _WAITING:
                 mentions += len(rows)
                 file.write("".join(rows))
                 rows.clear()
-            counts[line.who] += 1
-            first, last = spans.get(line.who, (line.moment, line.moment))
-            spans[line.who] = (min(first, line.moment), max(last, line.moment))
+            # A writer's lines come in order, by its clock as by the true one.
+            counts[who] += 1
+            if who in spans:
+                spans[who][1] = moment
+            else:
+                spans[who] = [moment, moment]
         mentions += len(rows)
         file.write("".join(rows))
     if not shape.addressed and rung == 0:
@@ -97,9 +100,9 @@ def story(folder: Path, settings: Settings, lines: Iterable[Line], instances: li
         said = evidence.evidence(kind, pods, settings)
         files.whole(f"{kind}.json", json.dumps(said, separators=(",", ":")) + "\n")
     return _truth(folder, settings, files, {
-        "lines": sum(counts.values()), "lines_lost": lost, "mentions": mentions,
+        "lines": sum(counts), "lines_lost": lost, "mentions": mentions,
         "containers": len({one.cuid for one in instances}),
-        "containers_with_lines": len({instances[who].cuid for who in counts}),
+        "containers_with_lines": len({instances[who].cuid for who in spans}),
         "pods": len(pods),
     }, {
         **truth.CONTEXT, "clocks": truth.clocks(clocks),
