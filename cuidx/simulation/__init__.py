@@ -79,9 +79,10 @@ def simulate(
         UsageError: a value that makes no story, or OUTPUT is not empty (without FORCE).
     """
     lengths = {"length": length, "cooldown": cooldown, "boot": boot, "skew": skew}
+    rates = {"churn": churn, "fanout": fanout, "lost": lost}
     said: dict[str, Any] = {
-        "events": events, "pods": pods, "churn": churn, "ipam": ipam, "pool": pool,
-        "fanout": fanout, "lost": lost,
+        "events": events, "pods": pods, "ipam": ipam, "pool": pool,
+        **{name: None if rate is None else float(rate) for name, rate in rates.items()},
         **{name: None if words is None else times.length(words) // 1_000_000
            for name, words in lengths.items()},
     }  # fmt: skip
