@@ -1,17 +1,16 @@
 """What cuidx says of a simulated story's mentions, against the truth beside it, class by class.
 
-    right      the container that the line is about
-    held       whoever had the address when the line was written, where it is about an earlier one
-    wrong      any other answer, also one where nobody is the truth
-    one of several  of those on a node's network, where just one of them is seen at that time
-    nobody     no container's address, and no answer: a client's
-    and for what has no answer, why not: `WHY`
+right      the container that the line is about
+held       whoever had the address when the line was written, where it is about an earlier one
+wrong      any other answer, also one where nobody is the truth
+one of several  of those on a node's network, where just one of them is seen at that time
+nobody     no container's address, and no answer: a client's
+and for what has no answer, why not: `WHY`
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -75,9 +74,9 @@ def classes(case: cuidx.Case, story: Simulated) -> Counter[str]:
     cuids = {one["cuid"]: one["instance"] for one in story.truth["containers"]}
     seen: dict[str, list[tuple[set[int], int, int]]] = {}
     holders = case.reuse().explode("holders").unnest("holders")
-    for row in holders.with_columns(
-        pl.col("first_seen", "last_seen").cast(pl.Int64)
-    ).iter_rows(named=True):
+    for row in holders.with_columns(pl.col("first_seen", "last_seen").cast(pl.Int64)).iter_rows(
+        named=True
+    ):
         who: set[int] = set()
         for name in (row["container"], *row["containers"]):
             who |= names.get(name, set())
@@ -119,7 +118,9 @@ def class_of(row: dict[str, Any], names: dict[str, set[int]], cuids: dict[str, i
         return "unexplained"
     if any(first - SECOND <= at <= last + SECOND for first, last in mine):
         return "near two"
-    return "before its first line" if at < min(first for first, _ in mine) else "after its last line"
+    return (
+        "before its first line" if at < min(first for first, _ in mine) else "after its last line"
+    )
 
 
 def checked(story: Simulated, **options: Any) -> Counter[str]:
@@ -127,4 +128,3 @@ def checked(story: Simulated, **options: Any) -> Counter[str]:
     case = cuidx.open_case(*map(str, story.sources), **options)
     assert case.accounting.unreadable == 0
     return classes(case, story)
-

@@ -23,7 +23,9 @@ from cuidx.simulation.shapes import SHAPES
 
 FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
 SEEDS = range(100) if FULL else range(2)
-POLICIES = [(ipam, rest) for ipam in ("fifo", "round-robin", "lowest-free") for rest in ("0s", "30s")]
+POLICIES = [
+    (ipam, rest) for ipam in ("fifo", "round-robin", "lowest-free") for rest in ("0s", "30s")
+]
 # 24 Pods, each replaced every one and a half minutes: addresses change hands about 250 times.
 HOT: dict[str, Any] = {"events": 4_000, "length": "15m", "churn": 40}
 BYTES = (62, "af829a2d0ae137b1")  # files, and a hash over all of theirs
@@ -103,7 +105,9 @@ def test_a_truth_json_of_another_is_a_source_like_any_other(tmp_path: Path) -> N
 
 def test_a_folder_with_files_is_refused_and_force_replaces_what_is_its_own(tmp_path: Path) -> None:
     where = tmp_path / "story"
-    assert ran("-o", str(where), "--seed", "1", "--events", "700", "--shape", "text").returncode == 0
+    assert (
+        ran("-o", str(where), "--seed", "1", "--events", "700", "--shape", "text").returncode == 0
+    )
     (where / "mine.txt").write_text("kept")
     done = ran("-o", str(where), "--seed", "2", "--events", "700")
     assert done.returncode == 2
@@ -141,7 +145,9 @@ def test_a_folder_with_files_is_refused_and_force_replaces_what_is_its_own(tmp_p
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
-def test_what_makes_no_story_is_wrong_usage(asked: dict[str, Any], why: str, tmp_path: Path) -> None:
+def test_what_makes_no_story_is_wrong_usage(
+    asked: dict[str, Any], why: str, tmp_path: Path
+) -> None:
     with pytest.raises(cuidx.UsageError, match=why):
         cuidx.simulate(tmp_path / "story", **{"seed": 1, **asked})
     assert not list(tmp_path.iterdir())
@@ -196,7 +202,11 @@ def test_figure_5_comes_out_with_its_numbers(tmp_path: Path) -> None:
     assert path.read_bytes() == (FIXTURES / "paper" / "figure5.jsonl").read_bytes()
     row = cuidx.open_case(str(made.path)).steps(alert=made.truth["alert"]).row(0, named=True)
     assert (row["ip_search"]["lines"], row["cuid_search"]["lines"], row["needless"]) == (7, 2, 5)
-    assert (row["ip_search"]["hits"], row["cuid_search"]["hits"], row["reduction"]) == (2, 1, 0.7143)
+    assert (row["ip_search"]["hits"], row["cuid_search"]["hits"], row["reduction"]) == (
+        2,
+        1,
+        0.7143,
+    )
     leases = {(one["ip"], one["cuid"]) for one in made.truth["leases"]}
     reuse = cuidx.open_case(str(path)).reuse().explode("holders").unnest("holders")
     assert leases == set(reuse.select("ip", "container").iter_rows())
@@ -274,7 +284,9 @@ def test_clocks_that_are_seconds_off_are_put_right_by_skew(tmp_path: Path) -> No
                           **HOT)  # fmt: skip
     clocks = made.truth["clocks"]
     assert max(map(abs, clocks.values())) > 5
-    found = attribution.checked(made, skew=[f"{node}={-ahead:+}s" for node, ahead in clocks.items()])
+    found = attribution.checked(
+        made, skew=[f"{node}={-ahead:+}s" for node, ahead in clocks.items()]
+    )
     answered(found, made)
     assert found["right"] > 0.85 * found.total()
     assert attribution.checked(made)["right"] < found["right"]  # without, cuidx can't know
@@ -293,5 +305,3 @@ def test_other_shapes_and_rungs_are_not_wrong_either(
     found = attribution.checked(made)
     print(f"figure: {shape}, {identity}, {evidence}: {dict(sorted(found.items()))}")
     answered(found, made)
-
-

@@ -73,72 +73,137 @@ def simulate(
     ],
     scenario: Annotated[
         Scenario,
-        typer.Option("--scenario", help="A shop under churn; the method's auto-healing after "
-                     "overload; or the ten lines of its figure 5."),
+        typer.Option(
+            "--scenario",
+            help="A shop under churn; the method's auto-healing after "
+            "overload; or the ten lines of its figure 5.",
+        ),
     ] = Scenario.cluster,
     length: Annotated[
-        str | None, typer.Option("--length", metavar="TIME", rich_help_panel=_CLUSTER,
-                                 help="How long it runs (usual: 1h).")
+        str | None,
+        typer.Option(
+            "--length",
+            metavar="TIME",
+            rich_help_panel=_CLUSTER,
+            help="How long it runs (usual: 1h).",
+        ),
     ] = None,
     pods: Annotated[
-        int | None, typer.Option("--pods", metavar="N", rich_help_panel=_CLUSTER,
-                                 help="Pods at a time (usual: 24), besides those on the nodes' "
-                                 "network.")
+        int | None,
+        typer.Option(
+            "--pods",
+            metavar="N",
+            rich_help_panel=_CLUSTER,
+            help="Pods at a time (usual: 24), besides those on the nodes' network.",
+        ),
     ] = None,
     churn: Annotated[
-        float | None, typer.Option("--churn", metavar="RATE", rich_help_panel=_CLUSTER,
-                                   help="How often in an hour a Pod is replaced or restarted "
-                                   "(usual: 6).")
+        float | None,
+        typer.Option(
+            "--churn",
+            metavar="RATE",
+            rich_help_panel=_CLUSTER,
+            help="How often in an hour a Pod is replaced or restarted (usual: 6).",
+        ),
     ] = None,
     ipam: Annotated[
-        Policy | None, typer.Option("--ipam", rich_help_panel=_CLUSTER,
-                                    help="Which free address is handed out (usual: fifo).")
+        Policy | None,
+        typer.Option(
+            "--ipam",
+            rich_help_panel=_CLUSTER,
+            help="Which free address is handed out (usual: fifo).",
+        ),
     ] = None,
     cooldown: Annotated[
-        str | None, typer.Option("--cooldown", metavar="TIME", rich_help_panel=_CLUSTER,
-                                 help="How long an address rests before it is handed out again "
-                                 "(usual: 30s).")
+        str | None,
+        typer.Option(
+            "--cooldown",
+            metavar="TIME",
+            rich_help_panel=_CLUSTER,
+            help="How long an address rests before it is handed out again (usual: 30s).",
+        ),
     ] = None,
     pool: Annotated[
-        int | None, typer.Option("--pool", metavar="N", rich_help_panel=_CLUSTER,
-                                 help="Addresses for Pods (usual: twice as many as Pods).")
+        int | None,
+        typer.Option(
+            "--pool",
+            metavar="N",
+            rich_help_panel=_CLUSTER,
+            help="Addresses for Pods (usual: twice as many as Pods).",
+        ),
     ] = None,
     fanout: Annotated[
-        float | None, typer.Option("--fanout", metavar="N", rich_help_panel=_CLUSTER,
-                                   help="Services that a request's entry calls (usual: 3).")
+        float | None,
+        typer.Option(
+            "--fanout",
+            metavar="N",
+            rich_help_panel=_CLUSTER,
+            help="Services that a request's entry calls (usual: 3).",
+        ),
     ] = None,
     boot: Annotated[
-        str | None, typer.Option("--boot", metavar="TIME", rich_help_panel=_CLUSTER,
-                                 help="From getting an address to the first line, at least "
-                                 "(usual: 1.5s).")
+        str | None,
+        typer.Option(
+            "--boot",
+            metavar="TIME",
+            rich_help_panel=_CLUSTER,
+            help="From getting an address to the first line, at least (usual: 1.5s).",
+        ),
     ] = None,
     skew: Annotated[
-        str | None, typer.Option("--skew", metavar="TIME", rich_help_panel=_CLUSTER,
-                                 help="How far a node's clock may be off (usual: 20ms).")
+        str | None,
+        typer.Option(
+            "--skew",
+            metavar="TIME",
+            rich_help_panel=_CLUSTER,
+            help="How far a node's clock may be off (usual: 20ms).",
+        ),
     ] = None,
     events: Annotated[
-        int | None, typer.Option("--events", metavar="N", rich_help_panel=_LOGS,
-                                 help="Lines in the files (usual: 20000).")
+        int | None,
+        typer.Option(
+            "--events",
+            metavar="N",
+            rich_help_panel=_LOGS,
+            help="Lines in the files (usual: 20000).",
+        ),
     ] = None,
     shape: Annotated[
         Shape, typer.Option("--shape", rich_help_panel=_LOGS, help="How lines are written.")
     ] = Shape.flat,
     identity: Annotated[
-        Identity, typer.Option("--identity", rich_help_panel=_LOGS,
-                               help="The best that lines say of whose they are; others than cuid "
-                               "are logs without the tagger.")
+        Identity,
+        typer.Option(
+            "--identity",
+            rich_help_panel=_LOGS,
+            help="The best that lines say of whose they are; others than cuid "
+            "are logs without the tagger.",
+        ),
     ] = Identity.cuid,
     evidence: Annotated[
-        list[Kept] | None, typer.Option("--evidence", rich_help_panel=_LOGS,
-                                        help="Write such evidence of leases beside. Repeatable.")
+        list[Kept] | None,
+        typer.Option(
+            "--evidence",
+            rich_help_panel=_LOGS,
+            help="Write such evidence of leases beside. Repeatable.",
+        ),
     ] = None,
     lost: Annotated[
-        float | None, typer.Option("--lost", metavar="SHARE", rich_help_panel=_LOGS,
-                                   help="Share of the lines that never arrive (usual: 0).")
+        float | None,
+        typer.Option(
+            "--lost",
+            metavar="SHARE",
+            rich_help_panel=_LOGS,
+            help="Share of the lines that never arrive (usual: 0).",
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that is not empty: what an earlier "
-                           "simulation wrote there is replaced, other files stay.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Write into a folder that is not empty: what an earlier "
+            "simulation wrote there is replaced, other files stay.",
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say errors alone.")] = False,
 ) -> None:

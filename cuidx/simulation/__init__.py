@@ -98,10 +98,8 @@ def simulate(
         raise UsageError("figure5 is ten lines of one shape", do="leave the other options out")
     folder.check(where, force=force)
     with folder.made(where) as part:
-        if scenario == "figure5":
-            found = writing.figure(part, settings)
-        else:
-            found = _story(part, settings)
+        made = writing.figure if scenario == "figure5" else _story
+        found = made(part, settings)
     return Simulated(where, [where / name for name in found["files"]], found)
 
 

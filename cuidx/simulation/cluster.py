@@ -245,8 +245,7 @@ class Cluster:
         """A replica with more than it stands dies; those left have the more to do, and so on."""
         service = self.services[burst[2]]
         there = self._up_and_running(service.name)
-        assert service.load is not None
-        each = service.load(at) / max(len(there), 1)
+        each = (service.load(at) if service.load else 0) / max(len(there), 1)
         if there and each > CAPACITY and self._dead(burst) < self._deaths:
             said = f"out of memory: {int(each)} requests/s, capacity {CAPACITY}"
             self._replace(at, self._chance.pick(there), crash=True, said=said)

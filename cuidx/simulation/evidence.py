@@ -1,8 +1,8 @@
 """Evidence of who had which address, as a cluster keeps it anyway: three SOURCEs more.
 
-    pods        kubectl get pods -o json, at the story's end
-    prometheus  kube_pod_info over the whole time, a sample every 30 s
-    events      Scheduled, Started and Killing, to the second
+pods        kubectl get pods -o json, at the story's end
+prometheus  kube_pod_info over the whole time, a sample every 30 s
+events      Scheduled, Started and Killing, to the second
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from cuidx.simulation.clock import START, whole
 from cuidx.simulation.cluster import OPEN, Instance, Pod
-from cuidx.simulation.shapes import CONTAINER, NAMESPACE
 from cuidx.simulation.settings import Settings
+from cuidx.simulation.shapes import CONTAINER, NAMESPACE
 
 SCRAPE: Final = 30_000
 

@@ -1,4 +1,4 @@
-"""Figure 5 of the method: ten lines of a small shop, without times, in which two addresses go on."""
+"""Figure 5 of the method: ten lines of a small shop, without times; two addresses go on."""
 
 from __future__ import annotations
 

@@ -89,5 +89,7 @@ def _earlier(target: Path) -> set[str]:
         names = [str(name) for name in said["files"]] if said["simulated"] else []
     except (OSError, ValueError, LookupError, TypeError):
         return set()
-    known = {name for name in names if ".." not in Path(name).parts and not Path(name).is_absolute()}
+    known = {
+        name for name in names if ".." not in Path(name).parts and not Path(name).is_absolute()
+    }
     return {*known, truth.NAME, truth.MENTIONS}

@@ -1,8 +1,8 @@
 """Which cluster a story is about: its services, who calls whom, its load, and what befalls it.
 
-    cluster       a shop under changing load: replaced, restarted, rolled, scaled and overloaded
-    auto-healing  the method's case: two replicas that stand 500 requests/s each get more, die one
-                  after the other, and their successors get the old addresses
+cluster       a shop under changing load: replaced, restarted, rolled, scaled and overloaded
+auto-healing  the method's case: two replicas that stand 500 requests/s each get more, die one
+              after the other, and their successors get the old addresses
 """
 
 from __future__ import annotations

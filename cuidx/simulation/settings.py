@@ -55,7 +55,7 @@ class Settings:
         ):
             if said not in known:
                 raise UsageError(
-                    f"--{option} {said!r} is none of {', '.join(known)}", do=f"name one of those"
+                    f"--{option} {said!r} is none of {', '.join(known)}", do="name one of those"
                 )
         for name, low, high in (
             ("seed", 0, 1 << 62), ("events", 1, 1_000_000_000), ("pods", 8, 10_000),

@@ -205,9 +205,10 @@ def _filebeat(one: Instance, rung: int) -> Pen:
     space = f'"namespace":"{NAMESPACE}",' if rung <= 3 else ""
     box = f'"container":{{"name":"{CONTAINER}"}},' if rung <= 2 else ""
     tail = (
-        f'{_quoted_tag(one, rung)}","stream":"stdout",{ids}"kubernetes":{{{space}"pod":{{{uid}{name}'
-        f'"ip":"{one.pod.ip}"}},{box}"labels":{{"app":"{one.pod.service}"}},"node":{{"name":'
-        f'"{node(one)}"}}}},"orchestrator":{{"cluster":{{"name":"{CLUSTER}"}}}},'
+        f'{_quoted_tag(one, rung)}","stream":"stdout",{ids}'
+        f'"kubernetes":{{{space}"pod":{{{uid}{name}"ip":"{one.pod.ip}"}},{box}'
+        f'"labels":{{"app":"{one.pod.service}"}},"node":{{"name":"{node(one)}"}}}},'
+        f'"orchestrator":{{"cluster":{{"name":"{CLUSTER}"}}}},'
         '"agent":{"type":"filebeat","version":"8.15.3"},"ecs":{"version":"8.0.0"},'
         '"input":{"type":"container"}}\n'
     )

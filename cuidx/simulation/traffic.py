@@ -108,7 +108,7 @@ class Traffic:
             self._write(one.started, one.number, "INFO",
                         f"starting {service} pod={pod.name} version=1.4.2")  # fmt: skip
             self._write(min(one.started + 40, one.ready), one.number, "INFO",
-                        f"listening on {pod.ip}:8080", "", "", NOBODY, pod.ip, one.number)  # fmt: skip
+                        f"listening on {pod.ip}:8080", text=pod.ip, text_who=one.number)  # fmt: skip
             if one.end == "stopped":
                 self._write(one.drained, one.number, "INFO", "signal TERM, draining")
                 self._write(one.ended - 20, one.number, "INFO", "bye")
@@ -199,7 +199,7 @@ class Traffic:
         random = self._chance.random
         if at >= callee.ended or at < callee.started:
             return at + 1 + int(random() * 30), 503  # nobody listens at that address
-        service, mine, said = callee.pod.service, callee.number, callee.pod.ip
+        service, mine = callee.pod.service, callee.number
         order = 1000 + int(random() * 9000)
         self._write(at + 1, mine, "INFO", f"{VERBS[service]} order={order}", request,
                     caller.pod.ip, caller.number)  # fmt: skip
@@ -242,7 +242,6 @@ class Traffic:
                 self._write(now + 500 + int(random() * 60_000), mine, "INFO",
                             f"order={order} settled, asked for by {caller.pod.ip}", request,
                             "", NOBODY, caller.pod.ip, caller.number)  # fmt: skip
-        del said
         return now + 1, status
 
     # -- lines about nothing in particular --------------------------------------------------------

@@ -23,8 +23,7 @@ from cuidx.simulation.traffic import NOBODY
 
 NAME: Final = "truth.json"
 MENTIONS: Final = "truth_mentions.jsonl"
-# So begins a truth.json of ours: a folder's logs are read without it (`sources.paths` knows these).
-HEAD: Final = '{"simulated":'
+# A folder's logs are read without the two: `sources.paths` knows them, and how truth.json begins.
 
 
 class Held:
