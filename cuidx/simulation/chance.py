@@ -39,6 +39,10 @@ class Chance:
             text += f"{int(self.random() * (1 << 40)):010x}"
         return text[:digits]
 
+    def letters(self, count: int) -> str:
+        """COUNT of the letters that Kubernetes makes names of: no vowels, nothing to mix up."""
+        return "".join([self.pick("bcdfghjklmnpqrstvwxz2456789") for _ in range(count)])
+
     def uuid(self) -> str:
         """A UUID of version 4."""
         h = self.hexes(32)

@@ -90,7 +90,7 @@ class Cluster:
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
         self._bursts, self._deaths = bursts, deaths
-        self._sets = {name: self._names.hexes(10) for name in self.services}
+        self._sets = {name: self._names.letters(10) for name in self.services}
         self._next_node = 0
         for node in range(NODES):
             for name in ("node-agent", "log-shipper"):
@@ -127,13 +127,13 @@ class Cluster:
 
     def _pod(self, service: str, at: int, name: str = "") -> Pod:
         self._next_node += 1
-        name = name or f"{service}-{self._sets[service]}-{self._names.hexes(5)}"
+        name = name or f"{service}-{self._sets[service]}-{self._names.letters(5)}"
         pod = Pod(name, self._names.uuid(), service, self._next_node % NODES, created=at, busy=True)
         self.pods.append(pod)
         return pod
 
     def _on_the_node(self, name: str, node: int) -> None:
-        pod = Pod(f"{name}-{self._names.hexes(5)}", self._names.uuid(), name, node, True,
+        pod = Pod(f"{name}-{self._names.letters(5)}", self._names.uuid(), name, node, True,
                   f"10.10.1.{11 + node}", -900_000, -900_000, busy=True)  # fmt: skip
         self.pods.append(pod)
         self._run(pod, -890_000 + len(self.pods), self._names.uuid())

@@ -108,7 +108,8 @@ class Traffic:
             self._write(one.started, one.number, "INFO",
                         f"starting {service} pod={pod.name} version=1.4.2")  # fmt: skip
             self._write(min(one.started + 40, one.ready), one.number, "INFO",
-                        f"listening on {pod.ip}:8080", text=pod.ip, text_who=one.number)  # fmt: skip
+                        f"listening on {pod.ip}:8080",
+                        text=pod.ip, text_who=one.number)  # fmt: skip
             if one.end == "stopped":
                 self._write(one.drained, one.number, "INFO", "signal TERM, draining")
                 self._write(one.ended - 20, one.number, "INFO", "bye")
