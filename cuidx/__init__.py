@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         UnknownFormatError,
         UsageError,
     )
+    from cuidx.simulation import simulate
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "UsageError",
     "load",
     "open_case",
+    "simulate",
 ]
 
 
@@ -41,6 +43,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'cuidx' has no attribute {name!r}")
     if name.endswith("Error"):
         from cuidx import errors as module
+    elif name == "simulate":
+        from cuidx import simulation as module  # type: ignore[no-redef]
     else:
         from cuidx import case as module  # type: ignore[no-redef]
     return getattr(module, name)

@@ -18,7 +18,18 @@ ROOT = Path(cuidx.__file__).parent
 # A layer imports itself and those before it. `load` stands below `analyses` because those take
 # what it gives, `case` above `present` because a Case shows itself.
 RANKS = (
-    *("errors", "suffix", "tagger", "schema", "times", "sources", "formats", "enrich", "load"),
+    *(
+        "errors",
+        "suffix",
+        "tagger",
+        "schema",
+        "times",
+        "simulation",
+        "sources",
+        "formats",
+        "enrich",
+        "load",
+    ),
     *("follow", "analyses", "present", "charts", "report", "case", "cli"),
 )
 # The same inside `case`: what questions stand on, the questions, the Case that has them, opening one.

@@ -161,6 +161,25 @@ def test_containers_of_one_pod_stay_apart_and_are_one_holder(opened: Any) -> Non
     assert holders(case) == [(U1, "first")]
 
 
+def test_a_pod_object_tells_the_id_of_its_latest_restart_and_of_no_earlier_one(opened: Any) -> None:
+    """CRI files know their restart count, the event and other collectors' lines do not."""
+    started = {
+        "apiVersion": "v1", "kind": "Event", "reason": "Started", "type": "Normal",
+        "metadata": {"name": "web-x.1", "namespace": "shop", "uid": "e"}, "count": 1,
+        "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "web-x", "uid": U1,
+                           "fieldPath": "spec.containers{app}"},
+        "message": "Started container app", "firstTimestamp": at(90)[:19] + "Z",
+        "lastTimestamp": at(90)[:19] + "Z",
+    }  # fmt: skip
+    object_ = pods(pod(U1, "web-x", IP, second=0, containers=[("app", C1, 1, 90)]))
+    who = {"pod_uid": U1, "container_name": "app"}
+    told = [line(10, **who, restart_count=0), line(100, **who, restart_count=1)]
+    events = json.dumps({"kind": "List", "apiVersion": "v1", "items": [started]})
+    assert lines(opened(told, pods=object_, events=events)) == {f"{U1}/app": 1, C1: 1}
+    untold = [line(10, **who), line(100, **who)]
+    assert lines(opened(untold, pods=object_, events=events)) == {f"{U1}/app": 2}
+
+
 def test_sandboxes_lead_from_the_address_manager_to_the_pod(opened: Any) -> None:
     case = opened(
         [line(2, pod_uid=U1, container_name="app"), line(8, pod_uid=U2, container_name="app")],

@@ -53,6 +53,8 @@ class Ladder:
             pl.col("cuid").is_null() & pl.col("container").is_not_null()
             & ~pl.col("identity").is_in(["ip", "none"])
         ).select("container", *Who._fields).unique(maintain_order=True)  # fmt: skip
+        # `uid/app` is what lines call it that know its restart count, 0, and what others do.
+        rows = rows.sort("restart", nulls_last=True, maintain_order=True)
         for container, *said in rows.iter_rows():
             if container in self._always or container in self._steps:
                 continue

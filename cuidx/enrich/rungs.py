@@ -108,6 +108,8 @@ class Rungs:
             if name:
                 self._ids.setdefault((uid, name, restart), set()).add(id_)
                 self._ids.setdefault((uid, name, None), set()).add(id_)
+                if restart:  # there was one before it at least, whose id nobody told
+                    self._ids[uid, name, None].add("")
 
     @property
     def known(self) -> bool:

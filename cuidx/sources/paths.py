@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 CONFIG = "cuidx.toml"  # found beside sources; in a folder of logs it is none of them
+# What a simulation says of itself beside its logs: in their folder it is none of them either.
+TRUTH = ("truth.json", "truth_mentions.jsonl")
+TRUTH_HEAD = b'{"simulated":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +131,15 @@ def _walk(folder: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = os.path.join(here, name)  # noqa: PTH118 - keeps the spelling the user typed
+            if name in TRUTH and _is_simulated(here):
+                continue
             if not name.startswith(".") and name != CONFIG and Path(path).is_file():
                 yield path
+
+
+def _is_simulated(folder: str) -> bool:
+    try:
+        with (Path(folder) / TRUTH[0]).open("rb") as file:
+            return file.read(len(TRUTH_HEAD)) == TRUTH_HEAD
+    except OSError:
+        return False
