@@ -222,6 +222,12 @@ class Session:
         if case.config is not None and not self.quiet:
             print(f"config: {visible(case.config)}", file=sys.stderr)
         if self.rejects is not None:
+            if is_stdout(self.rejects):
+                from cuidx.errors import UsageError
+
+                raise UsageError(
+                    "standard output is the result's", where="--rejects", do="name a file"
+                )
             target = stack.enter_context(open_output(self.rejects))
             case.reject = _reject_to(target)
         return case
