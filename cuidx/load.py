@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
@@ -24,7 +24,8 @@ import polars as pl
 from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump, kept, places
+from cuidx.formats import elasticdump, kept, lines, places
+from cuidx.formats.base import Grouped
 from cuidx.formats.documents import table
 from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
@@ -137,6 +138,7 @@ class Part:
     source: int  # place in Records.opened
     frame: pl.DataFrame
     beside: pl.DataFrame | None = None  # what was made of it while others were parsed
+    grouped: Grouped | None = None  # those of its records that are not in `frame`
 
 
 class _Parsed(NamedTuple):
@@ -144,6 +146,7 @@ class _Parsed(NamedTuple):
     zoneless: int  # times read in --tz
     yearless: int  # times without a year
     lines: int  # how many lines the block had
+    grouped: Grouped | None = None
 
 
 @dataclass(slots=True)
@@ -187,10 +190,12 @@ class Records:
         want: frozenset[str] = frozenset(ROLES),
         beside: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
         only: Query | None = None,
+        *,
+        in_groups: bool = False,
     ) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
 
-        BESIDE is asked of each part where it is parsed, in several threads, before times are
+        IN_GROUPS says that events may come in groups, as who wrote how many and when. BESIDE is asked of each part where it is parsed, in several threads, before times are
         carried on and duplicates are known. ONLY is a query: records that were pushed to a server
         and do not fit it may be left out.
 
@@ -209,7 +214,7 @@ class Records:
             waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
                 deque()
             )
-            tasks = self._tasks(want, only)
+            tasks = self._tasks(want, only, in_groups and not self.options.skews)
             exhausted = False
             try:
                 while waiting or not exhausted:
@@ -246,9 +251,17 @@ class Records:
                     if self._remote(task.source) is not None:
                         self.progress(self.opened[task.source].path, len(parsed.frame))
                     moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
-                    frame = documents.mark(carry.apply(moved))
+                    grouped = parsed.grouped
+                    if grouped is None:
+                        frame = carry.apply(moved)
+                    else:
+                        frame = carry.apply(moved, grouped.before, grouped.latest)
+                    frame = documents.mark(frame)
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
+                    if grouped is not None:
+                        places = pl.col("first_line", "last_line") + before
+                        grouped = replace(grouped, groups=grouped.groups.with_columns(places))
                     before += parsed.lines
                     if self._is_twin(task.source):
                         frame = frame.with_columns(
@@ -256,7 +269,7 @@ class Records:
                             .then(pl.lit("duplicate", KIND))
                             .otherwise("kind")
                         )
-                    yield Part(task.source, frame, made)
+                    yield Part(task.source, frame, made, grouped)
                 if self.frame is None and all(one.left_out is not None for one in self.opened):
                     raise SourceError(
                         "nothing in it can be read",
@@ -301,7 +314,9 @@ class Records:
             yield from blocks(stream, source.path, limit=self._sizes.get(source.path) or None,
                               size=1 << 22)  # fmt: skip
 
-    def _tasks(self, want: frozenset[str], only: Query | None) -> Iterator[_Task]:
+    def _tasks(
+        self, want: frozenset[str], only: Query | None, in_groups: bool
+    ) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
@@ -312,7 +327,8 @@ class Records:
                     if source.remote is not None:
                         yield from self._remote_tasks(at, source, want, only)
                     else:
-                        yield from self._source_tasks(at, source, want)
+                        groups = in_groups and source.twin_of is None
+                        yield from self._source_tasks(at, source, want, groups)
                 except OSError as error:
                     raise SourceError(
                         f"can't be read: {error.strerror}",
@@ -327,7 +343,9 @@ class Records:
                     str(error).splitlines()[0].removeprefix(f"{source.path}: ")
                 )
 
-    def _source_tasks(self, at: int, source: Source, want: frozenset[str]) -> Iterator[_Task]:
+    def _source_tasks(
+        self, at: int, source: Source, want: frozenset[str], in_groups: bool
+    ) -> Iterator[_Task]:
         with self._open(source) as (stream, packed):
             opened = self.opened[at]
             opened.compression = packed
@@ -391,9 +409,10 @@ class Records:
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
-            parse = partial(
-                _parse, found.format, reading, self.options.tz, self._before(source.path)
-            )
+            how = _parse
+            if in_groups and reading.scanner is not None and found.format.parse is lines.parse:
+                how = _group
+            parse = partial(how, found.format, reading, self.options.tz, self._before(source.path))
             size = {} if self.block is None else {"size": self.block}
             first = True
             if limit is not None and found.format.cut is whole_lines:
@@ -550,6 +569,16 @@ def _parse(
         return _Parsed(*dated, data.count(b"\n"))
     last: int = dated.frame["line"].max() if len(dated.frame) else 0  # type: ignore[assignment]
     return _Parsed(*dated, last)
+
+
+def _group(
+    format_: formats.Format, reading: formats.Reading, tz: str, before: int | None, data: bytes
+) -> _Parsed:
+    assert reading.scanner is not None  # noqa: S101 - asked before
+    grouped = reading.scanner.group(formats.Block(data, 1), reading)
+    if grouped is None:
+        return _parse(format_, reading, tz, before, data)
+    return _Parsed(*date(grouped.rows, tz, before), grouped.lines, grouped)
 
 
 def _read_and_parse(

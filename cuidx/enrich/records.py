@@ -134,25 +134,36 @@ class Carry:
     def __init__(self) -> None:
         self._last: int | None = None
 
-    def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """FRAME, the next rows of the file, with times carried on; the state moves behind it."""
+    def apply(
+        self, frame: pl.DataFrame, before: pl.Series | None = None, latest: int | None = None
+    ) -> pl.DataFrame:
+        """FRAME, the next rows of the file, with times carried on; the state moves behind it.
+
+        BEFORE and LATEST are as in `formats.base.Grouped`, where other lines stand between.
+        """
         time = frame["time"]
+        told = time.cast(pl.Int64)
+        if before is not None:
+            both = pl.DataFrame([before.alias("before"), told.alias("own")])
+            told = both.select(pl.concat_list("before", "own").explode().forward_fill())[
+                "before"
+            ].gather_every(2, 1)
         missing = (frame["kind"] == "event") & time.is_null()
         if missing.any():
-            filled = time.cast(pl.Int64).forward_fill()
+            told = told.forward_fill()
             if self._last is not None:
-                filled = filled.fill_null(self._last)
-            carried = filled.cast(TIME)
+                told = told.fill_null(self._last)
+            carried = told.cast(TIME)
             frame = frame.with_columns(
                 time=pl.when(missing).then(carried).otherwise(time),
                 time_from=pl.when(missing & carried.is_not_null())
                 .then(pl.lit("carried", _WHENCE))
                 .otherwise("time_from"),
             )
-            last = filled.drop_nulls()
-        else:
-            last = time.cast(pl.Int64).drop_nulls()
-        if len(last):
+        last = told.drop_nulls()
+        if latest is not None:
+            self._last = latest
+        elif len(last):
             self._last = int(last[-1])
         return frame
 

@@ -18,7 +18,7 @@ from cuidx.suffix import OPENING
 if TYPE_CHECKING:
     from cuidx.formats.scan import Scanner
 
-__all__ = ["Block", "Example", "Format", "Headed", "Reading", "Sample", "whole_document",
+__all__ = ["Block", "Example", "Format", "Grouped", "Headed", "Reading", "Sample", "whole_document",
            "whole_lines"]  # fmt: skip
 
 
@@ -102,6 +102,27 @@ class Block:
         if lines and not lines[-1]:
             lines.pop()  # what follows the last newline is no line
         return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Events of one source that were grouped as they were read, and the rows of its other lines.
+
+    groups    roles of PARSED as text, kind, and lines, dated, first, last, first_line, last_line
+    requests  group (the place in `groups`) and request (`native.requests`), each pair once
+    rows      PARSED, of the lines that are in no group
+    before    for each of `rows`, in ns, the time of the line before it that is in a group; null
+              where there is none, or another of `rows` is nearer
+    latest    the same for what follows the last of `rows`
+    lines     how many lines the block has
+    """
+
+    groups: pl.DataFrame
+    requests: pl.DataFrame
+    rows: pl.DataFrame
+    before: pl.Series
+    latest: int | None
+    lines: int
 
 
 class Format(Protocol):

@@ -5,6 +5,9 @@ values out of it in one pass. What the keys mean comes from here, from the same 
 way (`lines.read`) uses. A line that is not proven goes the exact way: slower, never different.
 Keys are learnt as they come; until then the lines that have them go the exact way, too.
 
+Where a question needs no more than who wrote how many lines and when, lines are grouped natively
+(`group`), and Python sees a few hundred groups a block instead of 60,000 rows.
+
 Measured on 1 GB of flat JSON lines: 1.1 s of CPU, against 36 s the exact way.
 """
 
@@ -17,7 +20,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from cuidx.formats import lines, native
-from cuidx.formats.base import Block, Reading
+from cuidx.formats.base import Block, Grouped, Reading
 from cuidx.formats.documents import (
     COLLECTOR_KEYS,
     ORDER,
@@ -27,7 +30,7 @@ from cuidx.formats.documents import (
     is_text_key,
     normal,
 )
-from cuidx.schema import KIND
+from cuidx.schema import EVIDENCE_ROLES, KIND, TIME
 from cuidx.suffix import CUID_KEY, SVC_KEY
 
 __all__ = ["Scanner"]
@@ -39,6 +42,13 @@ _ROUNDS: Final = 12
  _NO_NUMBER) = (1 << bit for bit in range(11))  # fmt: skip
 _WRAPPED, _LINE, _SUFFIXED, _ODD = 1, 2, 4, 8
 _PLACES: Final = {"_index": "doc_index", "_id": "doc_id"}
+# What a role is to a line that is to be grouped: the same numbers stand in scan.c.
+_BESIDE, _KEY, _RARE = range(3)
+_TO_A_GROUP: Final = {
+    **dict.fromkeys(("time", "message", "request_id", "trace_id"), _BESIDE),
+    **dict.fromkeys((*EVIDENCE_ROLES, "doc_index", "doc_id"), _RARE),
+}
+_FEW: Final = 4  # one line in so many may be odd: with more, rows are quicker
 
 
 class _Key(NamedTuple):
@@ -65,6 +75,7 @@ class Scanner:
         self._keys: dict[tuple[int, bytes], _Key] = {}
         self._lock = Lock()
         self._messages = "message" in want
+        self._in_rows = 0  # blocks that could not be grouped
         self.proven = self.odd = 0  # lines that went the quick way, and those that did not
         self._plan = self._compiled()
 
@@ -168,8 +179,54 @@ class Scanner:
         quick = quick.with_columns(line=pl.int_range(block.first_line, last, eager=True))
         if not odd:
             return quick
-        texts = [data[start:end].decode("utf-8", "replace") for _, start, end in odd]
-        return _put(quick, [line for line, _, _ in odd], lines.read_few(texts, reading))
+        texts = [data[one.start : one.end].decode("utf-8", "replace") for one in odd]
+        return _put(quick, [one.line for one in odd], lines.read_few(texts, reading))
+
+    def group(self, block: Block, reading: Reading) -> Grouped | None:
+        """The block's lines, those in groups that can be; None if rows are better."""
+        data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
+        if len(data) >= 1 << 31 or self._in_rows > 1:
+            return None
+        plan, roles = self._plan
+        uses = bytes(_TO_A_GROUP.get(role, _KEY) for role in roles)
+        cut = native.group(data, plan, uses)
+        many = len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW
+        if self._take(cut.unknown) and many:
+            return self.group(block, reading)
+        if many:
+            self._in_rows += cut.lines > 1000
+            return None
+        with self._lock:
+            self.odd += len(cut.odd)
+            self.proven += cut.lines - len(cut.odd)
+        groups = cut.frame
+        groups.columns = [*roles, "lines", "first", "last", "first_line", "last_line"]
+        groups = lines.finish(
+            groups.select(
+                *(role for role in roles if groups[role].null_count() < len(groups)),
+                "lines",
+                pl.col("first", "last").cast(TIME),
+                pl.col("first_line", "last_line") + block.first_line,
+                dated="lines",
+                kind=pl.lit("event", KIND),
+            ),
+            reading,
+        )
+        pairs = cut.pairs
+        pairs.columns = ["group", "request"]
+        texts = [data[odd.start : odd.end].decode("utf-8", "replace") for odd in cut.odd]
+        rows = pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
+        if texts:
+            rows = lines.finish(
+                lines.read_few(texts, reading).with_columns(
+                    line=pl.Series([odd.line for odd in cut.odd]) + block.first_line
+                ),
+                reading,
+            )
+        return Grouped(
+            groups, pairs, rows, pl.Series([_known(odd.before) for odd in cut.odd], dtype=pl.Int64),
+            _known(cut.latest), cut.lines,
+        )  # fmt: skip
 
     def _frame(
         self, cut: pl.DataFrame, roles: list[str], asks: int, reading: Reading
@@ -196,6 +253,10 @@ class Scanner:
         if frame["record_kind"].count():  # a message was found to be another kind of record
             frame = frame.with_columns(kind=pl.coalesce("record_kind", "kind"))
         return frame.drop(*lines.INNER, "flags")
+
+
+def _known(time: int) -> int | None:
+    return None if time == native.NO_TIME else time
 
 
 def _put(quick: pl.DataFrame, at: list[int], slow: pl.DataFrame) -> pl.DataFrame:
