@@ -57,6 +57,23 @@ typedef struct {
     int hits;           /* lines are search hits */
 } Plan;
 
+/* Whether SIZE bytes are the same. A has 16 bytes to read whatever SIZE is; END is behind B's. */
+static inline int same(const uint8_t *a, const uint8_t *b, size_t size, const uint8_t *end) {
+#if defined(__SSE2__)
+    while (size && (size_t)(end - b) >= 16) {
+        __m128i equal = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)a),
+                                       _mm_loadu_si128((const __m128i *)b));
+        unsigned differs = ~(unsigned)_mm_movemask_epi8(equal) & 0xFFFF;
+        if (size <= 16) return !(differs & ((1u << size) - 1));
+        if (differs) return 0;
+        a += 16, b += 16, size -= 16;
+    }
+#else
+    (void)end;
+#endif
+    return !memcmp(a, b, size);
+}
+
 static uint32_t hash_of(int32_t context, const uint8_t *key, size_t size) {
     uint32_t h = 2166136261u ^ (uint32_t)context * 2654435761u;
     for (size_t i = 0; i < size; i++) h = (h ^ key[i]) * 16777619u;
@@ -103,7 +120,7 @@ EXPORT Plan *cuidx_plan(const Entry *entries, int32_t count, int32_t contexts, i
     plan->message = special[4], plan->cuid = special[5], plan->svc = special[6];
     for (int32_t i = 0; i < count; i++) {
         Entry entry = entries[i];
-        uint8_t *key = malloc((size_t)entry.size + 1);
+        uint8_t *key = calloc(1, (size_t)entry.size + 16);
         if (!key || entry.context < 0 || entry.context >= contexts || entry.child >= contexts ||
             entry.role >= roles) {
             free(key);
@@ -370,7 +387,7 @@ static int object(Line *s, int32_t context, int depth) {
             if (guess >= 0) {
                 const Entry *g = &s->plan->entries[guess];
                 if ((size_t)(s->end - key) > g->size && key[g->size] == '"' &&
-                    !memcmp(key, g->key, g->size)) {
+                    same(g->key, key, g->size, s->end)) {
                     e = guess;
                     s->p = key + g->size + 1;
                 }
@@ -800,6 +817,8 @@ typedef struct {
     int64_t pairs, pair_room;
     uint64_t seen_mask;
     int64_t latest;          /* the time of the last line that was grouped since an odd one */
+    uint8_t minute[17];      /* of the last time that was read, and where its seconds count from */
+    int64_t since;
 } Groups;
 
 static void groups_free(Groups *g) {
@@ -863,6 +882,25 @@ static uint64_t request_bits(const uint8_t *p, size_t size) {
     size_t n = 0;
     uint8_t any = 0;
     if (size > sizeof plain) return 0;
+#if defined(__SSE2__)
+    if (size == 36 && p[8] == '-' && p[13] == '-' && p[18] == '-' && p[23] == '-') {  /* a UUID */
+        memcpy(plain, p, 8);
+        memcpy(plain + 8, p + 9, 4);
+        memcpy(plain + 12, p + 14, 4);
+        memcpy(plain + 16, p + 19, 4);
+        memcpy(plain + 20, p + 24, 12);
+        int odd = 0;
+        for (int i = 0; i < 32; i += 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(plain + i));
+            odd |= _mm_movemask_epi8(_mm_or_si128(v, _mm_cmpeq_epi8(v, _mm_set1_epi8('-'))));
+            __m128i capital = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('A' - 1)),
+                                            _mm_cmplt_epi8(v, _mm_set1_epi8('Z' + 1)));
+            v = _mm_add_epi8(v, _mm_and_si128(capital, _mm_set1_epi8(32)));
+            _mm_storeu_si128((__m128i *)(plain + i), v);
+        }
+        if (!odd) return bits_of(plain, 32, 0) | 1;
+    }
+#endif
     for (size_t i = 0; i < size; i++) {
         uint8_t c = p[i];
         any |= c;
@@ -905,7 +943,8 @@ static int pair(Groups *g, uint32_t group, uint64_t request) {
     return 1;
 }
 
-static int same_keys(const Groups *g, const Group *group, const Value *values) {
+static int same_keys(const Groups *g, const Group *group, const Value *values,
+                     const uint8_t *end) {
     const uint8_t *p = g->kept + group->keys;
     for (int k = 0; k < g->keys; k++) {
         const Value *v = &values[g->key[k]];
@@ -914,7 +953,7 @@ static int same_keys(const Groups *g, const Group *group, const Value *values) {
         p += sizeof size;
         if (size != (v->rank == NO_RANK ? -1 : (int32_t)v->size)) return 0;
         if (size > 0) {
-            if (memcmp(p, v->at, (size_t)size)) return 0;
+            if (!same(p, v->at, (size_t)size, end)) return 0;
             p += size;
         }
     }
@@ -927,8 +966,8 @@ static int32_t group_new(Groups *g, uint64_t hash, const Value *values) {
         const Value *v = &values[g->key[k]];
         need += sizeof(int32_t) + (v->rank == NO_RANK ? 0 : v->size);
     }
-    if (g->used + need > g->space) {
-        size_t space = (g->used + need) * 2;
+    if (g->used + need + 16 > g->space) {  /* `same` reads a little more */
+        size_t space = (g->used + need + 16) * 2;
         void *more = realloc(g->kept, space);
         if (!more) return -1;
         g->kept = more, g->space = space;
@@ -966,6 +1005,32 @@ static int32_t group_new(Groups *g, uint64_t hash, const Value *values) {
     return g->count++;
 }
 
+/* `instant`, but a minute that came just before is not read again. */
+static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) {
+    if (size >= 20 && p[size - 1] == 'Z') {
+        if (!memcmp(g->minute, p, 17)) {
+            int seconds = digits(p + 17, 2), count = 0;
+            const uint8_t *at = p + 19, *end = p + size - 1;
+            int64_t nanos = 0;
+            if (seconds < 0 || seconds > 59) return 0;
+            if (at < end) {
+                if (*at != '.') return 0;
+                for (at++; at < end && is_digit(*at); at++, count++) nanos = nanos * 10 + (*at - '0');
+                if (at < end || count < 1 || count > 9) return 0;
+                for (; count < 9; count++) nanos *= 10;
+            }
+            *out = g->since + seconds * INT64_C(1000000000) + nanos;
+            return 1;
+        }
+        if (!instant(p, size, out)) return 0;
+        uint8_t start[] = "0000-00-00T00:00:00Z";
+        memcpy(start, p, 17);
+        if (instant(start, 20, &g->since)) memcpy(g->minute, p, 17);
+        return 1;
+    }
+    return instant(p, size, out);
+}
+
 /* Count the line for its group: 1; 0: it is odd after all; -1: no memory. */
 static int grouped(Line *s, Groups *g, int64_t line) {
     const Plan *plan = s->plan;
@@ -974,7 +1039,8 @@ static int grouped(Line *s, Groups *g, int64_t line) {
     if (!proven || plan->time < 0) return 0;
     const Value *time = &values[plan->time];
     int64_t now;
-    if (time->rank == NO_RANK || time->escaped || !instant(time->at, time->size, &now)) return 0;
+    if (time->rank == NO_RANK || time->escaped) return 0;
+    if (!instant_near(g, time->at, time->size, &now)) return 0;
     if (asks(s, collected || (s->message_flags & IS_LINE))) return 0;
     uint64_t hash = 0;
     for (int i = 0; i < plan->roles; i++) {
@@ -990,7 +1056,7 @@ static int grouped(Line *s, Groups *g, int64_t line) {
     int32_t found = -1;
     for (uint32_t at = (uint32_t)hash & g->mask; g->table[at] >= 0; at = (at + 1) & g->mask) {
         const Group *group = &g->group[g->table[at]];
-        if (group->hash == hash && same_keys(g, group, values)) { found = g->table[at]; break; }
+        if (group->hash == hash && same_keys(g, group, values, s->end)) { found = g->table[at]; break; }
     }
     if (found < 0 && (found = group_new(g, hash, values)) < 0) return -1;
     if (id && !pair(g, (uint32_t)found, request)) return -1;
