@@ -29,7 +29,7 @@ from cuidx.formats.base import Grouped
 from cuidx.formats.documents import table
 from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
-from cuidx.formats.scan import Scanner
+from cuidx.formats.scan import Scanner, can_group
 from cuidx.schema import INNER_ROLES, KIND, ROLES
 from cuidx.sources.columnar import COLUMNAR, NAMES, frames
 from cuidx.sources.elastic.index import Foreign, Piece, Query, Window
@@ -395,23 +395,21 @@ class Records:
             formats.begin(found.format, reading, head, source.path)
             if (
                 is_built()
-                and reading.strict_json
                 and not self.options.exact
                 and not self.options.patterns
                 and len(head) >= _HEAD
             ):
-                hits = elasticdump.sniff(formats.sample_of(head, source.path)) >= _MOSTLY
-                reading.scanner = Scanner(table(self.options.fields), want, hits=hits)
-                reading.scanner.learn(head[: whole_lines(head)])
-                opened.scanner = reading.scanner
+                in_groups = in_groups and (
+                    found.format.parse is lines.parse or can_group(found.format)
+                )
+                scanner = self._scanner(found, head, source.path, want, in_groups)
+                reading.scanner = opened.scanner = scanner
             # A second look must see what the first one saw, though the file may have grown.
             limit = None
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
-            how = _parse
-            if in_groups and reading.scanner is not None and found.format.parse is lines.parse:
-                how = _group
+            how = _group if in_groups and reading.scanner is not None else _parse
             parse = partial(how, found.format, reading, self.options.tz, self._before(source.path))
             size = {} if self.block is None else {"size": self.block}
             first = True
@@ -440,6 +438,26 @@ class Records:
                     first = False
             except SourceError as error:
                 yield _Task(at, first, _no_work, error)
+
+    def _scanner(
+        self,
+        found: formats.Detected,
+        head: bytes,
+        path: str,
+        want: frozenset[str],
+        in_groups: bool,
+    ) -> Scanner | None:
+        """The quick way for a source that begins with HEAD, if there is one."""
+        roles = table(self.options.fields)
+        if in_groups and can_group(found.format):
+            scanner = Scanner(roles, want, hits=False, format_=found.format)
+        elif found.json_share >= STRICT_JSON:
+            hits = elasticdump.sniff(formats.sample_of(head, path)) >= _MOSTLY
+            scanner = Scanner(roles, want, hits=hits)
+        else:
+            return None
+        scanner.learn(head[: whole_lines(head)])
+        return scanner
 
     def _remote_tasks(
         self, at: int, source: Source, want: frozenset[str], only: Query | None

@@ -206,11 +206,14 @@ class Groups(NamedTuple):
     unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them
 
 
-def group(data: bytes, plan: Plan, uses: bytes) -> Groups:
-    """Prove and group DATA, as for `cut`; USES says of each role of PLAN what it is to a group."""
+def group(data: bytes, plan: Plan, uses: bytes, shape: int = 0) -> Groups:
+    """Prove and group DATA, as for `cut`; USES says of each role of PLAN what it is to a group.
+
+    SHAPE is what lines are, as in scan.c.
+    """
     library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
     failed = library.cuidx_group(
-        data, ctypes.c_int64(len(data)), plan.address, uses, ctypes.byref(found),
+        data, ctypes.c_int64(len(data)), plan.address, shape, uses, ctypes.byref(found),
         ctypes.byref(groups.schema), ctypes.byref(groups.array),
         ctypes.byref(pairs.schema), ctypes.byref(pairs.array),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-/* JSON lines cut natively: one pass that proves a line and takes the wanted values out of it.
+/* Lines cut natively: one pass that proves a line and takes the wanted values out of it.
 
    What is proven here has one JSON object a line, valid by RFC 8259 and UTF-8, no key twice in an
    object, and only keys whose meaning the caller gave. Whatever is not proven is "odd": its place
@@ -790,6 +790,198 @@ static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asked) 
     return 1;
 }
 
+/* -- text and CRI --------------------------------------------------------------------------- */
+
+/* What is said of texts here follows formats/text.py; in doubt a line is odd. */
+
+enum { JSON_LINES = 0, TEXT_LINES = 1, CRI_LINES = 2 };  /* the same numbers stand in scan.py */
+
+static inline int is_word(uint8_t c) { return is_letter(c) || is_digit(c) || c == '_'; }
+static inline int is_blank(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+static int alike(const uint8_t *p, const uint8_t *end, const char *word, size_t size) {
+    if ((size_t)(end - p) < size) return 0;
+    for (size_t i = 0; i < size; i++) if ((p[i] | 32) != (uint8_t)word[i]) return 0;
+    return 1;
+}
+
+/* How long a time with T and a zone is at P, by its looks; 0: there is none. */
+static size_t moment(const uint8_t *p, const uint8_t *end) {
+    const uint8_t *begin = p;
+    if (end - p < 20 || p[10] != 'T' || p[13] != ':' || p[16] != ':') return 0;
+    p += 19;
+    if (*p == '.') {
+        const uint8_t *fraction = ++p;
+        while (p < end && is_digit(*p)) p++;
+        if (p == fraction || p - fraction > 9) return 0;
+    }
+    if (p < end && *p == 'Z') return (size_t)(p + 1 - begin);
+    if (end - p < 6 || (*p != '+' && *p != '-') || p[3] != ':') return 0;
+    return (size_t)(p + 6 - begin);
+}
+
+/* How long the word for a level is at P; 0: there is none. */
+static size_t level_word(const uint8_t *p, const uint8_t *end) {
+    static const char *const words[] = {
+        "trace", "debug", "info", "information", "notice", "warn", "warning", "err", "error",
+        "crit", "critical", "alert", "fatal", "panic", "emerg", "emergency", "severe"};
+    size_t size = 0;
+    while (p + size < end && is_letter(p[size])) size++;
+    if (p + size < end && (is_word(p[size]) || p[size] >= 0x80)) return 0;
+    if (size < 3 || size > 11) return 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i][size] == 0 && strlen(words[i]) == size && alike(p, end, words[i], size))
+            return size;
+    return 0;
+}
+
+/* Whether at Q, where "req" stands, is the name of a request's id, with its value in OUT: 1; 0: not;
+   -1: can't be said here. */
+static int request_at(const uint8_t *begin, const uint8_t *q, const uint8_t *end, Value *out) {
+    const uint8_t *before = q;
+    if (before - begin >= 2 && (before[-1] == '-' || before[-1] == '_') && (before[-2] | 32) == 'x')
+        before -= 2;
+    if (before > begin) {
+        if (before[-1] >= 0x80) return -1;
+        if (is_word(before[-1]) || before[-1] == '-') return 0;
+    }
+    const uint8_t *p = q + 3;
+    if (alike(p, end, "uest", 4)) p += 4;
+    if (p < end && (*p == '-' || *p == '_')) p++;
+    if (!alike(p, end, "id", 2)) {
+        for (int i = 0; i < 3 && p + i < end; i++) if (p[i] >= 0x80) return -1;
+        /* The longer name is no name, but the shorter one may be: never with these letters. */
+        return 0;
+    }
+    p += 2;
+    if (p < end && *p == '"') p++;
+    while (p < end && is_blank(*p)) p++;
+    if (p < end && *p >= 0x80) return -1;
+    if (p == end || (*p != '=' && *p != ':')) return 0;
+    p++;
+    while (p < end && is_blank(*p)) p++;
+    if (p < end && *p == '"') p++;
+    const uint8_t *value = p;
+    if (p < end && *p >= 0x80) return -1;
+    if (p == end || !is_word(*p)) return 0;
+    while (p < end && (is_word(*p) || *p == '.' || *p == '-')) p++;
+    if (p < end && *p >= 0x80) return -1;
+    *out = (Value){value, (uint32_t)(p - value), 0, 0};
+    return 1;
+}
+
+/* Find the request in a text without its suffix, and that there is nothing else of note in it:
+   a colour, a shape that formats know, a suffix. 0: it can't be proven. */
+static int look_through(const uint8_t *begin, const uint8_t *end, Value *request) {
+    int found = 0;
+    for (const uint8_t *p = begin; p < end; p++) {
+#if defined(__SSE2__)
+        while (end - p >= 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)p);
+            __m128i small = _mm_or_si128(v, _mm_set1_epi8(32));  /* also [ as {, ESC as ; */
+            __m128i stop = _mm_or_si128(
+                _mm_or_si128(_mm_cmpeq_epi8(small, _mm_set1_epi8('q')),
+                             _mm_cmpeq_epi8(small, _mm_set1_epi8('{'))),
+                _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('=')),
+                             _mm_cmpeq_epi8(v, _mm_set1_epi8(0x1b))));
+            int mask = _mm_movemask_epi8(stop);
+            if (mask) { p += __builtin_ctz((unsigned)mask); break; }
+            p += 16;
+        }
+        if (p == end) break;
+#endif
+        size_t before = (size_t)(p - begin), left = (size_t)(end - p);
+        switch (*p) {
+        case 'q': case 'Q':
+            if (!found && before >= 2 && (p[-1] | 32) == 'e' && (p[-2] | 32) == 'r') {
+                found = request_at(begin, p - 2, end, request);
+                if (found < 0) return 0;
+            }
+            break;
+        case '=':
+            if (!found && before >= 3 && alike(p - 3, end, "rid", 3)) return 0;
+            if (before >= 11 && !memcmp(p - 11, "ContainerID", 11)) return 0;
+            if (left >= 2 && p[1] == '"' && before >= 4 && !memcmp(p - 4, "time", 4)) return 0;
+            break;
+        case '[':
+            if (left >= 4 && is_digit(p[1]) && is_digit(p[2]) && p[3] == '/') return 0;
+            break;
+        case '{':
+            if (left >= 17 && !memcmp(p, "{\"ikontainer_CUID", 17)) return 0;
+            break;
+        case 0x1b:
+            return 0;
+        }
+    }
+    if (found) return 1;
+    for (const uint8_t *p = begin; end - p >= 5; p++) {
+        p = memchr(p, 'c', (size_t)(end - p) - 1);
+        if (!p) break;
+        if (p - begin >= 3 && (p[1] | 32) == 'e' && alike(p - 3, end, "tra", 3)) return 0;
+    }
+    for (const uint8_t *p = begin; end - p >= 5; p++) {
+        p = memchr(p, 'C', (size_t)(end - p) - 1);
+        if (!p) break;
+        if (p - begin >= 3 && (p[1] | 32) == 'e' && alike(p - 3, end, "tra", 3)) return 0;
+    }
+    return 1;
+}
+
+/* Read a text from BEGIN to END: a time, a level, maybe a request and a suffix. */
+static int plain(Line *s, const uint8_t *begin, const uint8_t *end) {
+    static const char opening[] = "{\"ikontainer_CUID\":\"", between[] = "\",\"svc\":\"";
+    const Plan *plan = s->plan;
+    Value *v = s->values;
+    if (end > begin && end[-1] == '\r') end--;
+    if (plan->time < 0 || plan->cuid < 0 || plan->svc < 0) return 0;
+    size_t size = moment(begin, end);
+    const uint8_t *p = begin + size;
+    if (!size || p == end || *p != ' ') return 0;
+    v[plan->time] = (Value){begin, (uint32_t)size, 0, 0};
+    size = level_word(++p, end);
+    if (!size) return 0;
+    if (plan->level >= 0) v[plan->level] = (Value){p, (uint32_t)size, 0, 0};
+    p += size;
+    if (p < end && (*p == ' ' || *p == '\t')) {  /* ztunnel's */
+        const uint8_t *next = p;
+        while (next < end && (*next == ' ' || *next == '\t')) next++;
+        if (alike(next, end, "access", 6)) return 0;
+    }
+    const uint8_t *body = end;
+    if (end - p > 2 && end[-1] == '}') {
+        const uint8_t *brace = end - 1;
+        while (brace > p && *brace != '{') brace--;
+        if ((size_t)(end - brace) > sizeof opening && !memcmp(brace, opening, sizeof opening - 1)) {
+            uint8_t any = 0;
+            const uint8_t *at = brace + sizeof opening - 1, *cuid = at;
+            for (; at < end && *at != '"'; at++) any |= *at | (*at == '\\' || *at < 32 ? 0x80 : 0);
+            const uint8_t *behind = at;
+            if (behind == cuid || (size_t)(end - at) < sizeof between ||
+                memcmp(at, between, sizeof between - 1)) return 0;
+            at += sizeof between - 1;
+            const uint8_t *svc = at;
+            for (; at < end && *at != '"'; at++) any |= *at | (*at == '\\' || *at < 32 ? 0x80 : 0);
+            if (any & 0x80 || at == svc || end - at != 2) return 0;
+            v[plan->cuid] = (Value){cuid, (uint32_t)(behind - cuid), 0, 0};
+            v[plan->svc] = (Value){svc, (uint32_t)(at - svc), 0, 0};
+            body = brace;
+        }
+    }
+    Value request = {0, 0, NO_RANK, 0};
+    if (!look_through(p, body, &request)) return 0;
+    if (request.rank != NO_RANK) {
+        if (plan->request < 0) return 0;
+        v[plan->request] = request;
+    }
+    return 1;
+}
+
+static void no_values(Line *s) {
+    s->flags = s->message_flags = s->odd = 0;
+    for (int i = 0; i < s->plan->roles; i++) s->values[i].rank = NO_RANK;
+    s->stamp.rank = NO_RANK;
+}
+
 /* -- groups --------------------------------------------------------------------------------- */
 
 /* What a role is to a line that is to be grouped. */
@@ -1286,9 +1478,7 @@ static Line *line_new(const Plan *plan, const uint8_t *end) {
 static int document(Line *s, const uint8_t *begin, int64_t line, int *suffixed) {
     s->p = begin;
     s->line = line + 1;
-    s->flags = s->message_flags = s->odd = 0;
-    for (int i = 0; i < s->plan->roles; i++) s->values[i].rank = NO_RANK;
-    s->stamp.rank = NO_RANK;
+    no_values(s);
     *suffixed = 0;
     if (*s->p != '{') return 0;
     int unknowns = s->unknowns;
@@ -1302,16 +1492,55 @@ static int document(Line *s, const uint8_t *begin, int64_t line, int *suffixed) 
     return *s->p == '\n' && !s->odd;
 }
 
+/* Read a line of text; END is its newline. */
+static int text_line(Line *s, const uint8_t *begin, const uint8_t *end) {
+    no_values(s);
+    return plain(s, begin, end);
+}
+
+/* Read a line as a container runtime writes it: a time, stdout or stderr, P or F, the program's
+   line. OPEN says of each stream whether a record is in pieces: all of them are odd. */
+static int cri_line(Line *s, const uint8_t *begin, const uint8_t *end, int64_t line, int open[2]) {
+    no_values(s);
+    const uint8_t *p = memchr(begin, ' ', (size_t)(end - begin));
+    if (!p || end - p < 9 || memcmp(p + 1, "std", 3)) return 0;
+    int err = !memcmp(p + 4, "err ", 4);
+    if (!err && memcmp(p + 4, "out ", 4)) return 0;
+    if (p[8] == 'P') open[err] = 1;  /* whether or not it is a record: in doubt they are odd */
+    size_t size = moment(begin, end);
+    int64_t now;
+    if (p[8] != 'F' || end - p < 10 || p[9] != ' ' || end[-1] == '\r' ||
+        size != (size_t)(p - begin) || !instant(begin, size, &now)) return 0;
+    if (open[err]) { open[err] = 0; return 0; }
+    const uint8_t *text = p + 10;
+    if (text == end) return 0;
+    int suffixed = 0;
+    if (*text == '{' ? !document(s, text, line, &suffixed) : !plain(s, text, end)) return 0;
+    s->p = end;
+    if (s->plan->time < 0) return 0;
+    s->values[s->plan->time] = (Value){begin, (uint32_t)size, 0, 0};
+    s->stamp.rank = NO_RANK;
+    return 1;
+}
+
 /* The lines as rows (COLUMNS) or in groups, one of which is given; 0: no memory. */
-static int walk(const uint8_t *data, int64_t length, const Plan *plan, int messages, Found *found,
-                Columns *columns, Groups *groups) {
+static int walk(const uint8_t *data, int64_t length, const Plan *plan, int shape, int messages,
+                Found *found, Columns *columns, Groups *groups) {
     const uint8_t *end = data + length, *next = data;
     Line *s = line_new(plan, end);
     int enough = !!s;
     int64_t room = 0, line = 0;
+    int open[2] = {0, 0};
     for (; enough && next < end; line++) {
-        const uint8_t *begin = next;
-        int suffixed = 0, proven = document(s, begin, line, &suffixed);
+        const uint8_t *begin = next, *stop = NULL;
+        int suffixed = 0, proven;
+        if (shape == JSON_LINES) {
+            proven = document(s, begin, line, &suffixed);
+        } else {
+            stop = memchr(begin, '\n', (size_t)(end - begin));
+            proven = shape == CRI_LINES ? cri_line(s, begin, stop, line, open)
+                                        : text_line(s, begin, stop);
+        }
         if (proven && groups) {
             int counted = grouped(s, groups, line);
             if (counted < 0) { enough = 0; break; }
@@ -1320,7 +1549,9 @@ static int walk(const uint8_t *data, int64_t length, const Plan *plan, int messa
             proven = row(s, columns, messages, suffixed, &found->asks);
         }
         /* A string never crosses a newline, so a proven line ends where it was read to. */
-        next = proven ? s->p + 1 : (const uint8_t *)memchr(begin, '\n', (size_t)(end - begin)) + 1;
+        if (!stop)
+            stop = proven ? s->p : (const uint8_t *)memchr(begin, '\n', (size_t)(end - begin));
+        next = stop + 1;
         if (proven) continue;
         if (columns) odd_row(columns);
         if (found->odds == room) {
@@ -1367,7 +1598,7 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
     Columns *columns = columns_new(plan->roles, lines, length);
     int enough = columns && numbers_new(columns, "l", sizeof(int64_t), 1) &&
                  numbers_new(columns, "C", 1, 0) &&
-                 walk(data, length, plan, messages, found, columns, NULL);
+                 walk(data, length, plan, JSON_LINES, messages, found, columns, NULL);
     if (enough) enough = as_arrow(columns, schema, array);
     else columns_free(columns);
     if (!enough) cuidx_found_free(found);
@@ -1377,8 +1608,8 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
 /* The same, but lines are grouped by the roles that are keys in USES. What a message may tell, a
    line without a usual time and one with a rare role is odd here. GROUPS are the roles, then lines,
    first and last time, first and last line; PAIRS are group and request, each once. */
-EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, const uint8_t *uses,
-                       Found *found, struct ArrowSchema *group_schema,
+EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, int shape,
+                       const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
                        struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
                        struct ArrowArray *pair_array) {
     memset(found, 0, sizeof *found);
@@ -1388,7 +1619,7 @@ EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, co
     memset(pair_array, 0, sizeof *pair_array);
     if (!fits(data, length)) return 2;
     Groups *groups = groups_new(uses, plan->roles);
-    int enough = groups && walk(data, length, plan, 0, found, NULL, groups);
+    int enough = groups && walk(data, length, plan, shape, 0, found, NULL, groups);
     Columns *columns = enough ? groups_columns(groups, plan->roles) : NULL;
     enough = columns && as_arrow(columns, group_schema, group_array);
     columns = enough ? pairs_columns(groups) : NULL;
