@@ -10,6 +10,7 @@
    Arrow C data interface: https://arrow.apache.org/docs/format/CDataInterface.html
    Utf8View layout: https://arrow.apache.org/docs/format/Columnar.html */
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,7 @@ typedef struct {
     int odd;                 /* valid so far, but not to be read here */
     Unknown unknown[MOST_UNKNOWN];
     int unknowns;
+    ptrdiff_t suffix;        /* how long the last suffix of a text was */
 } Line;
 
 static inline void skip_blanks(Line *s) {
@@ -822,16 +824,16 @@ static size_t moment(const uint8_t *p, const uint8_t *end) {
 
 /* How long the word for a level is at P; 0: there is none. */
 static size_t level_word(const uint8_t *p, const uint8_t *end) {
-    static const char *const words[] = {
-        "trace", "debug", "info", "information", "notice", "warn", "warning", "err", "error",
-        "crit", "critical", "alert", "fatal", "panic", "emerg", "emergency", "severe"};
+    static const char words[][12] = {
+        "info", "debug", "warn", "error", "trace", "fatal", "notice", "warning", "err", "critical",
+        "crit", "information", "alert", "panic", "emerg", "emergency", "severe"};
     size_t size = 0;
     while (p + size < end && is_letter(p[size])) size++;
     if (p + size < end && (is_word(p[size]) || p[size] >= 0x80)) return 0;
     if (size < 3 || size > 11) return 0;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (words[i][size] == 0 && strlen(words[i]) == size && alike(p, end, words[i], size))
-            return size;
+        if ((p[0] | 32) == (uint8_t)words[i][0] && !words[i][size] && words[i][size - 1] &&
+            alike(p, end, words[i], size)) return size;
     return 0;
 }
 
@@ -949,22 +951,24 @@ static int plain(Line *s, const uint8_t *begin, const uint8_t *end) {
     }
     const uint8_t *body = end;
     if (end - p > 2 && end[-1] == '}') {
-        const uint8_t *brace = end - 1;
-        while (brace > p && *brace != '{') brace--;
+        /* Suffixes are of one length, mostly. */
+        const uint8_t *brace = end - s->suffix;
+        if (!s->suffix || end - p <= s->suffix || *brace != '{' ||
+            memchr(brace + 1, '{', (size_t)(end - brace) - 1))
+            for (brace = end - 1; brace > p && *brace != '{'; brace--) {}
         if ((size_t)(end - brace) > sizeof opening && !memcmp(brace, opening, sizeof opening - 1)) {
-            uint8_t any = 0;
-            const uint8_t *at = brace + sizeof opening - 1, *cuid = at;
-            for (; at < end && *at != '"'; at++) any |= *at | (*at == '\\' || *at < 32 ? 0x80 : 0);
-            const uint8_t *behind = at;
-            if (behind == cuid || (size_t)(end - at) < sizeof between ||
-                memcmp(at, between, sizeof between - 1)) return 0;
-            at += sizeof between - 1;
-            const uint8_t *svc = at;
-            for (; at < end && *at != '"'; at++) any |= *at | (*at == '\\' || *at < 32 ? 0x80 : 0);
-            if (any & 0x80 || at == svc || end - at != 2) return 0;
+            uint8_t escaped = 0;
+            const uint8_t *cuid = s->p = brace + sizeof opening - 1;
+            if (!text(s, &escaped) || s->p >= end) return 0;
+            const uint8_t *behind = s->p - 1;
+            if (behind == cuid || (size_t)(end - behind) < sizeof between ||
+                memcmp(behind, between, sizeof between - 1)) return 0;
+            const uint8_t *svc = s->p = behind + sizeof between - 1;
+            if (!text(s, &escaped) || escaped || s->p - 1 == svc || s->p + 1 != end) return 0;
             v[plan->cuid] = (Value){cuid, (uint32_t)(behind - cuid), 0, 0};
-            v[plan->svc] = (Value){svc, (uint32_t)(at - svc), 0, 0};
+            v[plan->svc] = (Value){svc, (uint32_t)(s->p - 1 - svc), 0, 0};
             body = brace;
+            s->suffix = end - brace;
         }
     }
     Value request = {0, 0, NO_RANK, 0};
