@@ -253,10 +253,10 @@ class Records:
                     moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
                     grouped = parsed.grouped
                     if grouped is None:
-                        frame = carry.apply(moved)
+                        frame = documents.mark(carry.apply(moved))
                     else:
                         frame = carry.apply(moved, grouped.before, grouped.latest)
-                    frame = documents.mark(frame)
+                        frame, grouped = documents.mark_groups(frame, grouped)
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
                     if grouped is not None:

@@ -133,7 +133,7 @@ def request_key(request: pl.Expr | None = None) -> pl.Expr:
     """
     text = request_text(request)
     if native.is_built():  # the quick way has these bits, too
-        return text.map_batches(native.requests, return_dtype=pl.UInt64, is_elementwise=True)
+        return text.map_batches(native.bits, return_dtype=pl.UInt64, is_elementwise=True)
     return pl.when(text.is_not_null()).then(text.hash(0))  # null has a hash, too
 
 

@@ -109,12 +109,14 @@ class Grouped:
     """Events of one source that were grouped as they were read, and the rows of its other lines.
 
     groups    roles of PARSED as text, kind, and lines, dated, first, last, first_line, last_line
-    requests  group (the place in `groups`) and request (`native.requests`), each pair once
+    requests  group (the place in `groups`) and request (`native.bits`), each pair once
     rows      PARSED, of the lines that are in no group
     before    for each of `rows`, in ns, the time of the line before it that is in a group; null
               where there is none, or another of `rows` is nearer
     latest    the same for what follows the last of `rows`
     lines     how many lines the block has
+    by_line   a row for each line in a group, where it is a document that may come twice: group,
+              request (0: none), time, line, document (64 bits of its index and id; 0: none)
     """
 
     groups: pl.DataFrame
@@ -123,6 +125,12 @@ class Grouped:
     before: pl.Series
     latest: int | None
     lines: int
+    by_line: pl.DataFrame | None = None
+
+
+def requests_of(by_line: pl.DataFrame) -> pl.DataFrame:
+    """`Grouped.requests` of BY_LINE."""
+    return by_line.lazy().select("group", "request").filter(pl.col("request") != 0).unique().collect()
 
 
 class Format(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -17,8 +18,8 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-__all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "cut", "group", "is_built",
-           "requests"]  # fmt: skip
+__all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "group",
+           "is_built"]  # fmt: skip
 
 NO_TIME: Final = -(1 << 63)
 
@@ -139,14 +140,14 @@ class Plan:
     ) -> None:
         """HITS says that the lines are search hits (`_source`).
 
-        SPECIAL are the numbers of the roles time, level, request_id, trace_id, message, cuid and
-        svc; -1 for one that is not asked for, -2 for one that no key has.
+        SPECIAL are the numbers of the roles time, level, request_id, trace_id, message, cuid, svc,
+        doc_index and doc_id; -1 for one that is not asked for, -2 for one that no key has.
         """
         table = (_Entry * len(entries))(
             *(_Entry(e.key, len(e.key), e.context, e.role, e.rank, e.below, e.flags)
               for e in entries)
         )  # fmt: skip
-        numbers = (ctypes.c_int32 * 7)(*special)
+        numbers = (ctypes.c_int32 * 9)(*special)
         library = _library()
         found = library.cuidx_plan(table, len(entries), contexts, roles, numbers, int(hits))
         if not found:
@@ -200,20 +201,24 @@ class Groups(NamedTuple):
 
     lines: int
     frame: pl.DataFrame  # a row a group: the roles, then lines, first, last, first_line, last_line
-    pairs: pl.DataFrame  # group (its place in FRAME) and request (`requests`), each pair once
+    pairs: pl.DataFrame  # group (its place in FRAME) and request (`bits`), each pair once; or by line
     odd: list[Odd]  # the lines that are not proven, or not to be grouped
     latest: int  # the time of the last line that was grouped since an odd one; NO_TIME: none
     unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them
 
 
-def group(data: bytes, plan: Plan, uses: bytes, shape: int = 0) -> Groups:
+def group(
+    data: bytes, plan: Plan, uses: bytes, shape: int = 0, *, by_line: bool = False
+) -> Groups:
     """Prove and group DATA, as for `cut`; USES says of each role of PLAN what it is to a group.
 
-    SHAPE is what lines are, as in scan.c.
+    SHAPE is what lines are, as in scan.c. BY_LINE: pairs have a row a line, with group, request
+    (0: none), time in ns, line from 0, document (`bits` of its id with those of its index; 0: none).
     """
     library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
     failed = library.cuidx_group(
-        data, ctypes.c_int64(len(data)), plan.address, shape, uses, ctypes.byref(found),
+        data, ctypes.c_int64(len(data)), plan.address, shape, int(by_line), uses,
+        ctypes.byref(found),
         ctypes.byref(groups.schema), ctypes.byref(groups.array),
         ctypes.byref(pairs.schema), ctypes.byref(pairs.array),
     )  # fmt: skip
@@ -249,18 +254,17 @@ def _unknown(found: _Found) -> list[tuple[int, bytes]]:
     return [(u.context, ctypes.string_at(u.key, u.size)) for u in some]
 
 
-def requests(texts: pl.Series) -> pl.Series:
-    """64 bits for each of TEXTS, request ids in lower case without dashes, as `group` has them."""
+def bits(texts: pl.Series, seeds: pl.Series | None = None) -> pl.Series:
+    """64 bits for each of TEXTS, null for null, as `group` has them; SEEDS are of their length."""
     capsule = texts.cast(pl.String).__arrow_c_stream__()
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype = ctypes.c_void_p
     pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
-    out = bytearray(8 * len(texts))
+    out = array("Q", bytes(8 * len(texts)) if seeds is None else seeds.to_list())
     room = (ctypes.c_uint64 * len(texts)).from_buffer(out)
-    if _library().cuidx_requests(
+    if _library().cuidx_bits(
         ctypes.c_void_p(pointer(capsule, b"arrow_array_stream")), room, ctypes.c_int64(len(texts))
     ):
         raise ValueError("polars gives its texts in another layout than was known of")
-    return pl.Series(texts.name, memoryview(out).cast("Q"), dtype=pl.UInt64).set(
-        texts.is_null(), None
-    )
+    found = pl.Series(texts.name, out, dtype=pl.UInt64)
+    return found.set(texts.is_null(), None) if texts.null_count() else found

@@ -54,7 +54,7 @@ typedef struct {
     int32_t *table;     /* open addressing: entry, or -1 */
     uint32_t mask;
     /* Roles' numbers; -1: not asked for; -2: asked for, but no key of the file has it. */
-    int32_t time, level, request, trace, message, cuid, svc;
+    int32_t time, level, request, trace, message, cuid, svc, index, id;
     int hits;           /* lines are search hits */
 } Plan;
 
@@ -99,12 +99,12 @@ EXPORT void cuidx_plan_free(Plan *plan) {
     free(plan);
 }
 
-/* What the keys mean; SPECIAL has the numbers of time, level, request_id, trace_id, message, cuid
-   and svc. NULL: no memory, or a number that stands for nothing. The keys are copied. */
+/* What the keys mean; SPECIAL has the numbers of time, level, request_id, trace_id, message, cuid,
+   svc, doc_index and doc_id. NULL: no memory, or a number that stands for nothing. The keys are copied. */
 EXPORT Plan *cuidx_plan(const Entry *entries, int32_t count, int32_t contexts, int32_t roles,
                         const int32_t *special, int32_t hits) {
     if (count < 0 || contexts < 1 || roles < 0 || roles > MOST_ROLES) return NULL;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 9; i++)
         if (special[i] >= roles) return NULL;
     Plan *plan = calloc(1, sizeof *plan);
     if (!plan) return NULL;
@@ -119,6 +119,7 @@ EXPORT Plan *cuidx_plan(const Entry *entries, int32_t count, int32_t contexts, i
     plan->time = special[0], plan->level = special[1];
     plan->request = special[2], plan->trace = special[3];
     plan->message = special[4], plan->cuid = special[5], plan->svc = special[6];
+    plan->index = special[7], plan->id = special[8];
     for (int32_t i = 0; i < count; i++) {
         Entry entry = entries[i];
         uint8_t *key = calloc(1, (size_t)entry.size + 16);
@@ -703,7 +704,9 @@ static int tells(const uint8_t *p, size_t size) {
     const uint8_t *end = p + size;
     if (!size) return 0;
     uint8_t first = *p;
-    if (first == '[' || first == '<' || first == '\\' || is_digit(first)) return 1;
+    if (first == '[' || first == '<' || first == '\\') return 1;
+    int dated = is_digit(first);
+    if (dated && size > 1 && p[1] == ' ') return 1;  /* a flow of VPC */
     if (size > 1 && is_digit(p[1]) && (first == 'I' || first == 'W' || first == 'E' || first == 'F'))
         return 1;  /* klog */
     if (size > 4 && p[3] == ' ' && (p[4] == ' ' || is_digit(p[4])) && first >= 'A' && first <= 'Z')
@@ -725,6 +728,15 @@ static int tells(const uint8_t *p, size_t size) {
             break;
         case '\\':
             if (left >= 2 && p[1] == 'u') return 1;
+            break;
+        case 'a':
+            if (dated && left >= 6 && !memcmp(p, "access", 6)) return 1;  /* ztunnel's */
+            break;
+        case 'C':
+            if (dated && left >= 12 && !memcmp(p, "ContainerID=", 12)) return 1;  /* Calico's */
+            break;
+        case 'm':
+            if (dated && left >= 4 && !memcmp(p, "msg=", 4)) return 1;  /* containerd's */
             break;
         case '[':
             if (left >= 4 && is_digit(p[1]) && is_digit(p[2]) && (p[3] == '/' || p[3] == '\\'))
@@ -1007,11 +1019,14 @@ typedef struct {
     size_t used, space;
     int32_t *table;          /* open addressing: group, or -1 */
     uint32_t mask;
-    /* Requests of groups, each once. SEEN is open addressing, too; 0 is none. */
-    uint64_t *seen, *request;
+    /* Requests of groups, each once. SEEN is open addressing, too; 0 is none. BY_LINE: a pair for
+       each line instead, its request may be 0, and with its time, number and document (or 0). */
+    uint64_t *seen, *request, *document;
     uint32_t *of;
+    int64_t *at, *number;
     int64_t pairs, pair_room;
     uint64_t seen_mask;
+    int by_line;
     int64_t latest;          /* the time of the last line that was grouped since an odd one */
     uint8_t minute[17];      /* of the last time that was read, and where its seconds count from */
     int64_t since;
@@ -1020,13 +1035,14 @@ typedef struct {
 static void groups_free(Groups *g) {
     if (!g) return;
     free(g->group); free(g->kept); free(g->table); free(g->seen); free(g->request); free(g->of);
+    free(g->document); free(g->at); free(g->number);
     free(g);
 }
 
-static Groups *groups_new(const uint8_t *uses, int roles) {
+static Groups *groups_new(const uint8_t *uses, int roles, int by_line) {
     Groups *g = calloc(1, sizeof *g);
     if (!g) return NULL;
-    g->uses = uses;
+    g->uses = uses, g->by_line = by_line;
     for (int i = 0; i < roles; i++) if (uses[i] == KEY) g->key[g->keys++] = i;
     g->room = 256, g->mask = 1023, g->space = 1 << 16, g->pair_room = 1 << 12;
     g->seen_mask = (1 << 14) - 1;
@@ -1037,10 +1053,14 @@ static Groups *groups_new(const uint8_t *uses, int roles) {
     g->seen = calloc((size_t)g->seen_mask + 1, sizeof(uint64_t));
     g->request = malloc((size_t)g->pair_room * sizeof(uint64_t));
     g->of = malloc((size_t)g->pair_room * sizeof(uint32_t));
-    if (!g->group || !g->kept || !g->table || !g->seen || !g->request || !g->of) {
-        groups_free(g);
-        return NULL;
+    int enough = g->group && g->kept && g->table && g->seen && g->request && g->of;
+    if (by_line) {
+        g->at = malloc((size_t)g->pair_room * sizeof(int64_t));
+        g->number = malloc((size_t)g->pair_room * sizeof(int64_t));
+        g->document = malloc((size_t)g->pair_room * sizeof(uint64_t));
+        enough = enough && g->at && g->number && g->document;
     }
+    if (!enough) { groups_free(g); return NULL; }
     memset(g->table, -1, ((size_t)g->mask + 1) * sizeof(int32_t));
     return g;
 }
@@ -1106,20 +1126,30 @@ static uint64_t request_bits(const uint8_t *p, size_t size) {
     return any & 0x80 ? 0 : bits_of(plain, n, 0) | 1;
 }
 
+/* Twice the room; 0: no memory, and what was there stays. */
+static int grow(void *column, size_t size) {
+    void **at = column, *more = realloc(*at, size);
+    if (more) *at = more;
+    return !!more;
+}
+
+static int grow_pairs(Groups *g) {
+    size_t room = (size_t)g->pair_room * 2;
+    if (!grow(&g->request, room * sizeof(uint64_t)) || !grow(&g->of, room * sizeof(uint32_t)))
+        return 0;
+    if (g->by_line && (!grow(&g->at, room * sizeof(int64_t)) ||
+                       !grow(&g->number, room * sizeof(int64_t)) ||
+                       !grow(&g->document, room * sizeof(uint64_t)))) return 0;
+    g->pair_room = (int64_t)room;
+    return 1;
+}
+
 /* Note that GROUP has this request; 0: no memory. */
 static int pair(Groups *g, uint32_t group, uint64_t request) {
     uint64_t both = mix(request, group + 0x9E3779B97F4A7C15u) | 1;
     uint64_t at = both & g->seen_mask;
     for (; g->seen[at]; at = (at + 1) & g->seen_mask) if (g->seen[at] == both) return 1;
-    if (g->pairs == g->pair_room) {
-        size_t room = (size_t)g->pair_room * 2;
-        void *requests = realloc(g->request, room * sizeof(uint64_t));
-        if (requests) g->request = requests;
-        void *of = realloc(g->of, room * sizeof(uint32_t));
-        if (of) g->of = of;
-        if (!requests || !of) return 0;
-        g->pair_room = (int64_t)room;
-    }
+    if (g->pairs == g->pair_room && !grow_pairs(g)) return 0;
     g->of[g->pairs] = group;
     g->request[g->pairs++] = request;
     g->seen[at] = both;
@@ -1249,13 +1279,31 @@ static int grouped(Line *s, Groups *g, int64_t line) {
     const Value *id = lacks(values, plan->request) ? NULL : &values[plan->request];
     if (!id) id = lacks(values, plan->trace) ? NULL : &values[plan->trace];
     if (id && (id->escaped || !(request = request_bits(id->at, id->size)))) return 0;
+    uint64_t document = 0;
+    if (!lacks(values, plan->id)) {
+        const Value *own = &values[plan->id];
+        uint64_t index = bits_of((const uint8_t *)"", 0, 0) | 1;
+        if (!lacks(values, plan->index)) {
+            const Value *in = &values[plan->index];
+            if (in->escaped) return 0;
+            index = bits_of(in->at, in->size, 0) | 1;
+        }
+        if (own->escaped || !g->by_line) return 0;
+        document = bits_of(own->at, own->size, index) | 1;
+    }
     int32_t found = -1;
     for (uint32_t at = (uint32_t)hash & g->mask; g->table[at] >= 0; at = (at + 1) & g->mask) {
         const Group *group = &g->group[g->table[at]];
         if (group->hash == hash && same_keys(g, group, values, s->end)) { found = g->table[at]; break; }
     }
     if (found < 0 && (found = group_new(g, hash, values)) < 0) return -1;
-    if (id && !pair(g, (uint32_t)found, request)) return -1;
+    if (g->by_line) {
+        if (g->pairs == g->pair_room && !grow_pairs(g)) return -1;
+        g->of[g->pairs] = (uint32_t)found, g->request[g->pairs] = request;
+        g->at[g->pairs] = now, g->number[g->pairs] = line, g->document[g->pairs++] = document;
+    } else if (id && !pair(g, (uint32_t)found, request)) {
+        return -1;
+    }
     Group *group = &g->group[found];
     if (!group->lines++) group->first_line = line;
     group->last_line = line;
@@ -1310,6 +1358,13 @@ static Columns *pairs_columns(Groups *g) {
     c->number[1] = (Numbers){"L", g->request, NULL, 0};
     c->numbers = 2;
     g->of = NULL, g->request = NULL;
+    if (g->by_line) {
+        c->number[2] = (Numbers){"l", g->at, NULL, 0};
+        c->number[3] = (Numbers){"l", g->number, NULL, 0};
+        c->number[4] = (Numbers){"L", g->document, NULL, 0};
+        c->numbers = 5;
+        g->at = g->number = NULL, g->document = NULL;
+    }
     return c;
 }
 
@@ -1611,9 +1666,10 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
 
 /* The same, but lines are grouped by the roles that are keys in USES. What a message may tell, a
    line without a usual time and one with a rare role is odd here. GROUPS are the roles, then lines,
-   first and last time, first and last line; PAIRS are group and request, each once. */
+   first and last time, first and last line; PAIRS are group and request, each once, or BY_LINE
+   group, request (0: none), time, line (from 0) and document (0: none) of each line. */
 EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, int shape,
-                       const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
+                       int by_line, const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
                        struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
                        struct ArrowArray *pair_array) {
     memset(found, 0, sizeof *found);
@@ -1622,7 +1678,7 @@ EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, in
     memset(pair_schema, 0, sizeof *pair_schema);
     memset(pair_array, 0, sizeof *pair_array);
     if (!fits(data, length)) return 2;
-    Groups *groups = groups_new(uses, plan->roles);
+    Groups *groups = groups_new(uses, plan->roles, by_line);
     int enough = groups && walk(data, length, plan, shape, 0, found, NULL, groups);
     Columns *columns = enough ? groups_columns(groups, plan->roles) : NULL;
     enough = columns && as_arrow(columns, group_schema, group_array);
@@ -1633,7 +1689,7 @@ EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, in
     return !enough;
 }
 
-/* -- requests ------------------------------------------------------------------------------- */
+/* -- texts ---------------------------------------------------------------------------------- */
 
 struct ArrowArrayStream {
     int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *);
@@ -1643,9 +1699,10 @@ struct ArrowArrayStream {
     void *private_data;
 };
 
-/* The bits that `cuidx_group` has for requests, of texts in lower case without dashes (Utf8View);
-   OUT has room for LENGTH of them, 0 for null. 0: done; else the texts are not as they must be. */
-EXPORT int cuidx_requests(struct ArrowArrayStream *texts, uint64_t *out, int64_t length) {
+/* 64 bits of each text (Utf8View), as `cuidx_group` has them for requests, less case and dashes, and
+   for documents. INOUT has LENGTH seeds, and gets the bits, 0 for null. 0: done; else the texts are
+   not as they must be. */
+EXPORT int cuidx_bits(struct ArrowArrayStream *texts, uint64_t *inout, int64_t length) {
     struct ArrowSchema schema;
     if (texts->get_schema(texts, &schema)) return 1;
     int known = !strcmp(schema.format, "vu");
@@ -1659,12 +1716,11 @@ EXPORT int cuidx_requests(struct ArrowArrayStream *texts, uint64_t *out, int64_t
         const uint8_t *valid = array.buffers[0];
         const View *views = array.buffers[1];
         for (int64_t i = array.offset; known && i < array.offset + array.length; i++, done++) {
-            out[done] = 0;
-            if (valid && !(valid[i >> 3] >> (i & 7) & 1)) continue;
+            if (valid && !(valid[i >> 3] >> (i & 7) & 1)) { inout[done] = 0; continue; }
             const View *view = &views[i];
             const uint8_t *at = view->size <= 12
                 ? view->head : (const uint8_t *)array.buffers[2 + view->buffer] + view->offset;
-            out[done] = bits_of(at, (size_t)view->size, 0) | 1;
+            inout[done] = bits_of(at, (size_t)view->size, inout[done]) | 1;
         }
         array.release(&array);
     }

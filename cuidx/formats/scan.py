@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from cuidx.formats import lines, native
-from cuidx.formats.base import Block, Format, Grouped, Reading
+from cuidx.formats.base import Block, Format, Grouped, Reading, requests_of
 from cuidx.formats.documents import (
     COLLECTOR_KEYS,
     ORDER,
@@ -48,11 +48,13 @@ _PLACES: Final = {"_index": "doc_index", "_id": "doc_id"}
 # What a role is to a line that is to be grouped: the same numbers stand in scan.c.
 _BESIDE, _KEY, _RARE = range(3)
 _TO_A_GROUP: Final = {
-    **dict.fromkeys(("time", "message", "request_id", "trace_id"), _BESIDE),
-    **dict.fromkeys((*EVIDENCE_ROLES, "doc_index", "doc_id"), _RARE),
+    **dict.fromkeys(("time", "message", "request_id", "trace_id", *_PLACES.values()), _BESIDE),
+    **dict.fromkeys(EVIDENCE_ROLES, _RARE),
 }
 _JSON, _TEXT, _CRI = range(3)  # what lines are: the same numbers stand in scan.c
 _SHAPES: Final = {"rawtext": _TEXT, "cri": _CRI}  # formats that have a shape of their own
+_SPECIAL: Final = ("time", "level", "request_id", "trace_id", "message", "cuid", "svc", "doc_index",
+                   "doc_id")  # fmt: skip
 _FROM_TEXT: Final = ("time", "level", "request_id")
 _FEW: Final = 4  # one line in so many may be odd: with more, rows are quicker
 
@@ -106,7 +108,7 @@ class Scanner:
         ]
         special = [
             number.get(role, -2 if role in self._want else -1)
-            for role in ("time", "level", "request_id", "trace_id", "message", "cuid", "svc")
+            for role in _SPECIAL
         ]
         plan = native.Plan(
             entries,
@@ -208,7 +210,7 @@ class Scanner:
         if len(data) >= 1 << 31 or self._in_rows > 1:
             return None
         plan, roles = self._plan
-        cut = native.group(data, plan, _uses(roles), self._shape)
+        cut = native.group(data, plan, _uses(roles), self._shape, by_line=self._hits)
         many = len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW
         if self._take(cut.unknown) and many:
             return self.group(block, reading)
@@ -231,8 +233,13 @@ class Scanner:
             ),
             reading,
         )
-        pairs = cut.pairs
-        pairs.columns = ["group", "request"]
+        pairs, by_line = cut.pairs, None
+        if self._hits:
+            pairs.columns = ["group", "request", "time", "line", "document"]
+            by_line = pairs.with_columns(pl.col("line") + block.first_line)
+            pairs = requests_of(by_line)
+        else:
+            pairs.columns = ["group", "request"]
         rows = pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
         if cut.odd:
             rows = self._exact([data[odd.start : odd.end] for odd in cut.odd], reading,
@@ -241,7 +248,7 @@ class Scanner:
             rows = rows.with_columns(line=numbers + block.first_line)
         return Grouped(
             groups, pairs, rows, pl.Series([_known(odd.before) for odd in cut.odd], dtype=pl.Int64),
-            _known(cut.latest), cut.lines,
+            _known(cut.latest), cut.lines, by_line,
         )  # fmt: skip
 
     def _exact(self, odd: list[bytes], reading: Reading, *, ends: bool) -> pl.DataFrame:
