@@ -253,10 +253,13 @@ class Records:
                     moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
                     grouped = parsed.grouped
                     if grouped is None:
-                        frame = documents.mark(carry.apply(moved))
+                        dated = carry.apply(moved)
+                        frame = documents.mark(dated)
                     else:
-                        frame = carry.apply(moved, grouped.before, grouped.latest)
-                        frame, grouped = documents.mark_groups(frame, grouped)
+                        dated = carry.apply(moved, grouped.before, grouped.latest)
+                        frame, grouped = documents.mark_groups(dated, grouped)
+                    if frame is not dated and beside is not None:
+                        made = beside(frame)  # without what turned out to be duplicates
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
                     if grouped is not None:

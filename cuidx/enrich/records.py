@@ -246,6 +246,8 @@ def _documents(frame: pl.DataFrame) -> pl.DataFrame | None:
 
 
 def _marked(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    if rows.is_empty():
+        return frame
     kind = frame["kind"].cast(pl.String).scatter(rows, "duplicate").cast(KIND)
     return frame.with_columns(kind=kind)
 
