@@ -192,10 +192,12 @@ class Records:
         only: Query | None = None,
         *,
         in_groups: bool = False,
+        by_line: bool = False,
     ) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
 
-        IN_GROUPS says that events may come in groups, as who wrote how many and when. BESIDE is asked of each part where it is parsed, in several threads, before times are
+        IN_GROUPS says that events may come in groups, as who wrote how many and when; BY_LINE that
+        then each line's time and request are asked for, too, but not those of groups. BESIDE is asked of each part where it is parsed, in several threads, before times are
         carried on and duplicates are known. ONLY is a query: records that were pushed to a server
         and do not fit it may be left out.
 
@@ -214,7 +216,8 @@ class Records:
             waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
                 deque()
             )
-            tasks = self._tasks(want, only, in_groups and not self.options.skews)
+            how = in_groups and not self.options.skews, by_line
+            tasks = self._tasks(want, only, how)
             exhausted = False
             try:
                 while waiting or not exhausted:
@@ -265,6 +268,9 @@ class Records:
                     if grouped is not None:
                         places = pl.col("first_line", "last_line") + before
                         grouped = replace(grouped, groups=grouped.groups.with_columns(places))
+                        if by_line and grouped.by_line is not None:
+                            lines_ = grouped.by_line.with_columns(pl.col("line") + before)
+                            grouped = replace(grouped, by_line=lines_)
                     before += parsed.lines
                     if self._is_twin(task.source):
                         frame = frame.with_columns(
@@ -318,7 +324,7 @@ class Records:
                               size=1 << 22)  # fmt: skip
 
     def _tasks(
-        self, want: frozenset[str], only: Query | None, in_groups: bool
+        self, want: frozenset[str], only: Query | None, how: tuple[bool, bool]
     ) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame", "frame")]
@@ -330,8 +336,8 @@ class Records:
                     if source.remote is not None:
                         yield from self._remote_tasks(at, source, want, only)
                     else:
-                        groups = in_groups and source.twin_of is None
-                        yield from self._source_tasks(at, source, want, groups)
+                        groups = how[0] and source.twin_of is None, how[1]
+                        yield from self._source_tasks(at, source, want, *groups)
                 except OSError as error:
                     raise SourceError(
                         f"can't be read: {error.strerror}",
@@ -347,7 +353,7 @@ class Records:
                 )
 
     def _source_tasks(
-        self, at: int, source: Source, want: frozenset[str], in_groups: bool
+        self, at: int, source: Source, want: frozenset[str], in_groups: bool, by_line: bool
     ) -> Iterator[_Task]:
         with self._open(source) as (stream, packed):
             opened = self.opened[at]
@@ -412,7 +418,8 @@ class Records:
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
-            how = _group if in_groups and reading.scanner is not None else _parse
+            in_groups = in_groups and reading.scanner is not None
+            how = partial(_group, by_line) if in_groups else _parse
             parse = partial(how, found.format, reading, self.options.tz, self._before(source.path))
             size = {} if self.block is None else {"size": self.block}
             first = True
@@ -593,10 +600,15 @@ def _parse(
 
 
 def _group(
-    format_: formats.Format, reading: formats.Reading, tz: str, before: int | None, data: bytes
+    by_line: bool,
+    format_: formats.Format,
+    reading: formats.Reading,
+    tz: str,
+    before: int | None,
+    data: bytes,
 ) -> _Parsed:
     assert reading.scanner is not None  # noqa: S101 - asked before
-    grouped = reading.scanner.group(formats.Block(data, 1), reading)
+    grouped = reading.scanner.group(formats.Block(data, 1), reading, by_line=by_line)
     if grouped is None:
         return _parse(format_, reading, tz, before, data)
     return _Parsed(*date(grouped.rows, tz, before), grouped.lines, grouped)

@@ -290,6 +290,11 @@ class Story:
         found = settled(frame, self.ladder).with_columns(place=pl.lit(source, pl.Int64))
         return found if self._holders is None else _name_ip_lines(found, self._holders)
 
+    @property
+    def is_timeless(self) -> bool:
+        """Whether no line's container depends on its time; known once `book` was asked for."""
+        return self._holders is None and not self.ladder.moving
+
     def is_for_leases(self, source: int) -> bool:
         """Whether a source was read for its leases alone."""
         return self.opened[source].given in self.lease_sources

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 import polars as pl
@@ -115,8 +115,9 @@ class Grouped:
               where there is none, or another of `rows` is nearer
     latest    the same for what follows the last of `rows`
     lines     how many lines the block has
-    by_line   a row for each line in a group, where it is a document that may come twice: group,
-              request (0: none), time, line, document (64 bits of its index and id; 0: none)
+    by_line   a row for each line in a group, if asked for or where it is a document that may come
+              twice: BY_LINE
+    data      the block, if lines are asked for
     """
 
     groups: pl.DataFrame
@@ -126,6 +127,11 @@ class Grouped:
     latest: int | None
     lines: int
     by_line: pl.DataFrame | None = None
+    data: bytes = b""
+
+
+# Document: 64 bits of its index and id. The id of the request stands at `id_at` in the block.
+BY_LINE: Final = ("group", "request", "time", "line", "document", "id_at", "id_size")  # 0: none
 
 
 def requests_of(by_line: pl.DataFrame) -> pl.DataFrame:

@@ -213,7 +213,8 @@ def group(
     """Prove and group DATA, as for `cut`; USES says of each role of PLAN what it is to a group.
 
     SHAPE is what lines are, as in scan.c. BY_LINE: pairs have a row a line, with group, request
-    (0: none), time in ns, line from 0, document (`bits` of its id with those of its index; 0: none).
+    (0: none), time in ns, line from 0, document (`bits` of its id with those of its index; 0: none),
+    and where in DATA the request's id stands, and its length.
     """
     library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
     failed = library.cuidx_group(

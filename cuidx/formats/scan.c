@@ -490,7 +490,7 @@ typedef struct {
     int64_t nulls;
 } Numbers;
 
-enum { MOST_NUMBERS = 6 };
+enum { MOST_NUMBERS = 7 };
 
 typedef struct {
     int roles, numbers;
@@ -1020,9 +1020,10 @@ typedef struct {
     int32_t *table;          /* open addressing: group, or -1 */
     uint32_t mask;
     /* Requests of groups, each once. SEEN is open addressing, too; 0 is none. BY_LINE: a pair for
-       each line instead, its request may be 0, and with its time, number and document (or 0). */
+       each line instead, its request may be 0, and with its time, number, document (or 0), and
+       where in the block the request's id stands. */
     uint64_t *seen, *request, *document;
-    uint32_t *of;
+    uint32_t *of, *id_at, *id_size;
     int64_t *at, *number;
     int64_t pairs, pair_room;
     uint64_t seen_mask;
@@ -1035,7 +1036,7 @@ typedef struct {
 static void groups_free(Groups *g) {
     if (!g) return;
     free(g->group); free(g->kept); free(g->table); free(g->seen); free(g->request); free(g->of);
-    free(g->document); free(g->at); free(g->number);
+    free(g->document); free(g->at); free(g->number); free(g->id_at); free(g->id_size);
     free(g);
 }
 
@@ -1058,7 +1059,9 @@ static Groups *groups_new(const uint8_t *uses, int roles, int by_line) {
         g->at = malloc((size_t)g->pair_room * sizeof(int64_t));
         g->number = malloc((size_t)g->pair_room * sizeof(int64_t));
         g->document = malloc((size_t)g->pair_room * sizeof(uint64_t));
-        enough = enough && g->at && g->number && g->document;
+        g->id_at = malloc((size_t)g->pair_room * sizeof(uint32_t));
+        g->id_size = malloc((size_t)g->pair_room * sizeof(uint32_t));
+        enough = enough && g->at && g->number && g->document && g->id_at && g->id_size;
     }
     if (!enough) { groups_free(g); return NULL; }
     memset(g->table, -1, ((size_t)g->mask + 1) * sizeof(int32_t));
@@ -1139,7 +1142,9 @@ static int grow_pairs(Groups *g) {
         return 0;
     if (g->by_line && (!grow(&g->at, room * sizeof(int64_t)) ||
                        !grow(&g->number, room * sizeof(int64_t)) ||
-                       !grow(&g->document, room * sizeof(uint64_t)))) return 0;
+                       !grow(&g->document, room * sizeof(uint64_t)) ||
+                       !grow(&g->id_at, room * sizeof(uint32_t)) ||
+                       !grow(&g->id_size, room * sizeof(uint32_t)))) return 0;
     g->pair_room = (int64_t)room;
     return 1;
 }
@@ -1258,7 +1263,7 @@ static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) 
 }
 
 /* Count the line for its group: 1; 0: it is odd after all; -1: no memory. */
-static int grouped(Line *s, Groups *g, int64_t line) {
+static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data) {
     const Plan *plan = s->plan;
     Value *values = s->values;
     int proven = 1, collected = wrapped(s, &proven);
@@ -1300,6 +1305,8 @@ static int grouped(Line *s, Groups *g, int64_t line) {
     if (g->by_line) {
         if (g->pairs == g->pair_room && !grow_pairs(g)) return -1;
         g->of[g->pairs] = (uint32_t)found, g->request[g->pairs] = request;
+        g->id_at[g->pairs] = id ? (uint32_t)(id->at - data) : 0;
+        g->id_size[g->pairs] = id ? id->size : 0;
         g->at[g->pairs] = now, g->number[g->pairs] = line, g->document[g->pairs++] = document;
     } else if (id && !pair(g, (uint32_t)found, request)) {
         return -1;
@@ -1362,8 +1369,10 @@ static Columns *pairs_columns(Groups *g) {
         c->number[2] = (Numbers){"l", g->at, NULL, 0};
         c->number[3] = (Numbers){"l", g->number, NULL, 0};
         c->number[4] = (Numbers){"L", g->document, NULL, 0};
-        c->numbers = 5;
-        g->at = g->number = NULL, g->document = NULL;
+        c->number[5] = (Numbers){"I", g->id_at, NULL, 0};
+        c->number[6] = (Numbers){"I", g->id_size, NULL, 0};
+        c->numbers = 7;
+        g->at = g->number = NULL, g->document = NULL, g->id_at = g->id_size = NULL;
     }
     return c;
 }
@@ -1601,7 +1610,7 @@ static int walk(const uint8_t *data, int64_t length, const Plan *plan, int shape
                                         : text_line(s, begin, stop);
         }
         if (proven && groups) {
-            int counted = grouped(s, groups, line);
+            int counted = grouped(s, groups, line, data);
             if (counted < 0) { enough = 0; break; }
             proven = counted;
         } else if (proven) {
@@ -1667,7 +1676,8 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
 /* The same, but lines are grouped by the roles that are keys in USES. What a message may tell, a
    line without a usual time and one with a rare role is odd here. GROUPS are the roles, then lines,
    first and last time, first and last line; PAIRS are group and request, each once, or BY_LINE
-   group, request (0: none), time, line (from 0) and document (0: none) of each line. */
+   group, request (0: none), time, line (from 0), document (0: none), and where in DATA the request's
+   id stands and how long it is, of each line. */
 EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, int shape,
                        int by_line, const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
                        struct ArrowArray *group_array, struct ArrowSchema *pair_schema,

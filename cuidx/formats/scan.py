@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from cuidx.formats import lines, native
-from cuidx.formats.base import Block, Format, Grouped, Reading, requests_of
+from cuidx.formats.base import BY_LINE, Block, Format, Grouped, Reading, requests_of
 from cuidx.formats.documents import (
     COLLECTOR_KEYS,
     ORDER,
@@ -204,16 +204,21 @@ class Scanner:
         texts = [data[one.start : one.end].decode("utf-8", "replace") for one in odd]
         return _put(quick, [one.line for one in odd], lines.read_few(texts, reading))
 
-    def group(self, block: Block, reading: Reading) -> Grouped | None:
-        """The block's lines, those in groups that can be; None if rows are better."""
+    def group(
+        self, block: Block, reading: Reading, *, by_line: bool = False
+    ) -> Grouped | None:
+        """The block's lines, those in groups that can be; None if rows are better.
+
+        BY_LINE says that the lines are asked for, too.
+        """
         data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
         if len(data) >= 1 << 31 or self._in_rows > 1:
             return None
         plan, roles = self._plan
-        cut = native.group(data, plan, _uses(roles), self._shape, by_line=self._hits)
+        cut = native.group(data, plan, _uses(roles), self._shape, by_line=by_line or self._hits)
         many = len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW
         if self._take(cut.unknown) and many:
-            return self.group(block, reading)
+            return self.group(block, reading, by_line=by_line)
         if many:
             self._in_rows += cut.lines > 1000
             return None
@@ -233,11 +238,11 @@ class Scanner:
             ),
             reading,
         )
-        pairs, by_line = cut.pairs, None
-        if self._hits:
-            pairs.columns = ["group", "request", "time", "line", "document"]
-            by_line = pairs.with_columns(pl.col("line") + block.first_line)
-            pairs = requests_of(by_line)
+        pairs, each = cut.pairs, None
+        if by_line or self._hits:
+            pairs.columns = list(BY_LINE)
+            each = pairs.with_columns(pl.col("line") + block.first_line)
+            pairs = pl.DataFrame() if by_line else requests_of(each)
         else:
             pairs.columns = ["group", "request"]
         rows = pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
@@ -248,7 +253,7 @@ class Scanner:
             rows = rows.with_columns(line=numbers + block.first_line)
         return Grouped(
             groups, pairs, rows, pl.Series([_known(odd.before) for odd in cut.odd], dtype=pl.Int64),
-            _known(cut.latest), cut.lines, by_line,
+            _known(cut.latest), cut.lines, each, data if by_line else b"",
         )  # fmt: skip
 
     def _exact(self, odd: list[bytes], reading: Reading, *, ends: bool) -> pl.DataFrame:
