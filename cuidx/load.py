@@ -197,9 +197,10 @@ class Records:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
 
         IN_GROUPS says that events may come in groups, as who wrote how many and when; BY_LINE that
-        then each line's time and request are asked for, too, but not those of groups. BESIDE is asked of each part where it is parsed, in several threads, before times are
-        carried on and duplicates are known. ONLY is a query: records that were pushed to a server
-        and do not fit it may be left out.
+        then each line's time and request are asked for, too, but not those of groups. BESIDE is
+        asked of each part where it is parsed, in several threads, before times are carried on and
+        duplicates are known. ONLY is a query: records that were pushed to a server and do not fit
+        it may be left out.
 
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.

@@ -188,12 +188,10 @@ class Documents:
         again = self._again(ids["known"])
         return _marked(frame, ids["row"].filter(again)) if again.any() else frame
 
-    def mark_groups(
-        self, frame: pl.DataFrame, grouped: Grouped
-    ) -> tuple[pl.DataFrame, Grouped]:
+    def mark_groups(self, frame: pl.DataFrame, grouped: Grouped) -> tuple[pl.DataFrame, Grouped]:
         """The same of a block whose lines are in groups, but for those in FRAME."""
         if grouped.by_line is None:
-            return frame, grouped
+            return self.mark(frame), grouped
         rows = grouped.by_line.filter(pl.col("document") != 0)
         at = pl.col("line").cast(pl.Int64)
         both = rows.select(at, known="document", row=pl.lit(None, pl.UInt32))

@@ -136,7 +136,9 @@ BY_LINE: Final = ("group", "request", "time", "line", "document", "id_at", "id_s
 
 def requests_of(by_line: pl.DataFrame) -> pl.DataFrame:
     """`Grouped.requests` of BY_LINE."""
-    return by_line.lazy().select("group", "request").filter(pl.col("request") != 0).unique().collect()
+    return (
+        by_line.lazy().select("group", "request").filter(pl.col("request") != 0).unique().collect()
+    )
 
 
 class Format(Protocol):

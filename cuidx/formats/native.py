@@ -201,20 +201,20 @@ class Groups(NamedTuple):
 
     lines: int
     frame: pl.DataFrame  # a row a group: the roles, then lines, first, last, first_line, last_line
-    pairs: pl.DataFrame  # group (its place in FRAME) and request (`bits`), each pair once; or by line
+    pairs: (
+        pl.DataFrame
+    )  # group (its place in FRAME) and request (`bits`), each pair once; or by line
     odd: list[Odd]  # the lines that are not proven, or not to be grouped
     latest: int  # the time of the last line that was grouped since an odd one; NO_TIME: none
     unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them
 
 
-def group(
-    data: bytes, plan: Plan, uses: bytes, shape: int = 0, *, by_line: bool = False
-) -> Groups:
+def group(data: bytes, plan: Plan, uses: bytes, shape: int = 0, *, by_line: bool = False) -> Groups:
     """Prove and group DATA, as for `cut`; USES says of each role of PLAN what it is to a group.
 
     SHAPE is what lines are, as in scan.c. BY_LINE: pairs have a row a line, with group, request
-    (0: none), time in ns, line from 0, document (`bits` of its id with those of its index; 0: none),
-    and where in DATA the request's id stands, and its length.
+    (0: none), time in ns, line from 0, document (`bits` of its id with those of its index; 0:
+    none), and where in DATA the request's id stands, and its length.
     """
     library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
     failed = library.cuidx_group(

@@ -106,10 +106,7 @@ class Scanner:
             native.Entry(k.raw, k.context, number.get(k.role, -1), k.rank, k.below, k.flags)
             for k in keys
         ]
-        special = [
-            number.get(role, -2 if role in self._want else -1)
-            for role in _SPECIAL
-        ]
+        special = [number.get(role, -2 if role in self._want else -1) for role in _SPECIAL]
         plan = native.Plan(
             entries,
             contexts=len(self._contexts),
@@ -204,9 +201,7 @@ class Scanner:
         texts = [data[one.start : one.end].decode("utf-8", "replace") for one in odd]
         return _put(quick, [one.line for one in odd], lines.read_few(texts, reading))
 
-    def group(
-        self, block: Block, reading: Reading, *, by_line: bool = False
-    ) -> Grouped | None:
+    def group(self, block: Block, reading: Reading, *, by_line: bool = False) -> Grouped | None:
         """The block's lines, those in groups that can be; None if rows are better.
 
         BY_LINE says that the lines are asked for, too.
@@ -247,8 +242,11 @@ class Scanner:
             pairs.columns = ["group", "request"]
         rows = pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
         if cut.odd:
-            rows = self._exact([data[odd.start : odd.end] for odd in cut.odd], reading,
-                               ends=block.data.endswith(b"\n") or cut.odd[-1].line < cut.lines - 1)
+            rows = self._exact(
+                [data[odd.start : odd.end] for odd in cut.odd],
+                reading,
+                ends=block.data.endswith(b"\n") or cut.odd[-1].line < cut.lines - 1,
+            )
             numbers = pl.Series([odd.line for odd in cut.odd], dtype=pl.Int64)
             rows = rows.with_columns(line=numbers + block.first_line)
         return Grouped(

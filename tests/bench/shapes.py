@@ -104,8 +104,9 @@ def section(shape: str, sizes: list[list[Contender]], events: int, directory: Pa
             ratio = f"{ours.median / c.median:.2f} | {ours.median_cpu / c.median_cpu:.2f}"
             lines.append(
                 f"| {events // part:,} | {size:.0f} | {c.name} | {c.median:.2f} | "
-                f"{c.median_cpu:.2f} | {max(c.peak_mb):.0f} | {'' if c is ours else ratio} |"
-                .replace("|  |", "| | |")
+                f"{c.median_cpu:.2f} | {max(c.peak_mb):.0f} | {'' if c is ours else ratio} |".replace(
+                    "|  |", "| | |"
+                )
             )
     small, large = sizes[0][0], sizes[-1][0]
     slope = math.log(large.median / small.median) / math.log(PARTS[0])
