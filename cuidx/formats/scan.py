@@ -216,6 +216,8 @@ class Scanner:
             return self.group(block, reading, by_line=by_line)
         if many:
             self._in_rows += cut.lines > 1000
+            with self._lock:
+                self.odd += 0 if self._shape == _JSON else cut.lines
             return None
         with self._lock:
             self.odd += len(cut.odd)
