@@ -31,6 +31,7 @@ from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner, can_group
 from cuidx.schema import INNER_ROLES, KIND, ROLES
+from cuidx.sources import seek
 from cuidx.sources.columnar import COLUMNAR, NAMES, frames
 from cuidx.sources.elastic.index import Foreign, Piece, Query, Window
 from cuidx.sources.paths import STDIN, Source
@@ -54,6 +55,11 @@ _HEAD: Final = 1 << 20  # bytes read before the format is said
 STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
+_LOOK: Final = 1 << 14  # bytes read for the time somewhere in a file
+_SKIPPED: Final = (
+    "{:,} bytes outside --since and --until were not read, as the file is in order of time; lines "
+    "out of it, and holders that only those bytes show, are not known (--exact reads all)"
+)
 _NOT_READ: Final = (
     "{:,} documents outside --since and --until were not read, so holders that only they show are "
     "not known (--exact reads all)"
@@ -129,6 +135,7 @@ class Opened:
     held_zoneless: int = 0  # the same, as a Parquet of `convert` says
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
+    not_read: int = 0  # bytes that were skipped, as they are outside the times asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,7 @@ class _Task:
     first: bool
     work: Callable[[], _Parsed]
     error: CuidxError | None = None
+    before: int = 0  # of the source's first: lines that were skipped
 
 
 _Frame = Callable[[], Iterator[pl.DataFrame]]
@@ -173,6 +181,7 @@ class Records:
     progress: Callable[[str, int], None] = lambda path, count: None
     block: int | None = None  # bytes parsed at once, where not as usual
     window: Window | None = None  # what is asked of a server's documents that tell nothing before
+    skips: frozenset[str] = frozenset()  # files of which no more than the window has to be read
 
     def __post_init__(self) -> None:
         self.opened = [Opened(source.path, source.path) for source in self.sources]
@@ -184,6 +193,7 @@ class Records:
         self._places: dict[int, dict[str, int]] = {}  # of the sources inside a kept Parquet
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
+        self._inside: dict[str, tuple[int, int, int]] = {}  # first and last byte, lines before
 
     def parts(
         self,
@@ -238,7 +248,7 @@ class Records:
                         self.problems.append(task.error)
                         continue
                     if task.first:
-                        carry, before = Carry(), 0
+                        carry, before = Carry(), task.before
                         self.opened[task.source].zoneless = 0
                     assert future is not None  # noqa: S101 - only a failed task has none
                     try:
@@ -425,11 +435,19 @@ class Records:
             size = {} if self.block is None else {"size": self.block}
             first = True
             if limit is not None and found.format.cut is whole_lines:
-                for start, length in spans(source.path, bom, limit, **size):
+                begin, end, lines_before = bom, limit, 0
+                if source.path in self.skips and limit >= seek.LEAST:
+                    plain = replace(reading, scanner=None, want=frozenset({"time", "cuid"}))
+                    look = partial(self._look, source.path, found.format, plain)
+                    begin, end, lines_before = self._part(source.path, bom, limit, look)
+                    opened.not_read = begin - bom + limit - end
+                    if opened.not_read:
+                        opened.notes.add(_SKIPPED.format(opened.not_read))
+                        self.progress(source.path, opened.not_read)
+                for start, length in spans(source.path, begin, end, **size):
                     self.progress(source.path, length)
-                    yield _Task(
-                        at, first, partial(_read_and_parse, source.path, start, length, parse)
-                    )
+                    work = partial(_read_and_parse, source.path, start, length, parse)
+                    yield _Task(at, first, work, before=lines_before)
                     first = False
                 return
             self.progress(source.path, len(head))
@@ -449,6 +467,40 @@ class Records:
                     first = False
             except SourceError as error:
                 yield _Task(at, first, _no_work, error)
+
+    def _part(
+        self, path: str, begin: int, end: int, look: Callable[[int], tuple[int, int | None]]
+    ) -> tuple[int, int, int]:
+        """(first byte, last byte, lines before) of what has to be read of a file."""
+        if (known := self._inside.get(path)) is not None:
+            return known
+        inside = None
+        if self.window is not None and not self.options.exact and not self.options.skews:
+            # What counts from the newest event: of one file its end has it.
+            newest = look(max(begin, end - _LOOK))[1] if len(self.sources) == 1 else None
+            since, until = self.window(newest)
+            if since is not None or until is not None:
+                inside = seek.part(begin, end, look, since, until)
+        first, last = inside or (begin, end)
+        self._inside[path] = first, last, seek.lines_up_to(path, first)
+        return self._inside[path]
+
+    def _look(
+        self, path: str, format_: formats.Format, reading: formats.Reading, at: int
+    ) -> tuple[int, int | None]:
+        """(where a line begins, AT or behind it, the time of the first line there with a time)."""
+        data = read_span(path, max(at - 1, 0), _LOOK)
+        begin = data.find(b"\n") + 1 if at else 0
+        if at and not begin:
+            return at, None  # a very long line
+        data = data[begin:]
+        if not data:
+            return at, None
+        frame = _parse(format_, reading, self.options.tz, self._before(path),
+                       data[: whole_lines(data)] or data).frame  # fmt: skip
+        times = frame.filter(pl.col("kind") == "event")["time"].drop_nulls().cast(pl.Int64)
+        place = at - 1 + begin if at else 0
+        return place, int(times[0]) if len(times) else None
 
     def _scanner(
         self,

@@ -346,12 +346,12 @@ class Story:
         """Where every record went, but for those read for their leases alone."""
         summary = self.book[0]
         shown = [
-            (at, one.path, one.format)
+            (at, one.path, one.format, one.not_read)
             for at, one in enumerate(self.opened)
             if one.left_out is None and not self.is_for_leases(at)
         ]
         if self.lease_sources:
-            places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)
+            places = pl.Series([at for at, *_ in shown], dtype=pl.Int64)
             groups = summary.groups.filter(pl.col("source").is_in(places.implode()))
             summary = replace(summary, groups=groups)
         return accounting(summary, shown)
