@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stories import conserved, folder, reading
 
 import cuidx
-from cuidx import load
+from cuidx import reading as load
 from cuidx.case import Case
 from cuidx.formats import TEXTS, scan
 from cuidx.formats.scan import Scanner

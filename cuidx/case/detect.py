@@ -7,7 +7,7 @@ import polars as pl
 from cuidx.analyses.detect import FILES, WANT, Observer
 from cuidx.case.story import Story
 from cuidx.formats.advice import advice, close_call
-from cuidx.load import Opened
+from cuidx.reading import Opened
 from cuidx.schema import TIME
 
 

@@ -13,8 +13,8 @@ import polars as pl
 from cuidx.case.case import Case, Where, pairs
 from cuidx.case.config import config_beside, read_config, short
 from cuidx.enrich.records import Skew
-from cuidx.load import Options, Records
 from cuidx.present.notebook import Meter, in_notebook
+from cuidx.reading import Options, Records
 from cuidx.sources.elastic import open_index
 from cuidx.sources.paths import expand
 

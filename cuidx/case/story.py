@@ -35,7 +35,7 @@ from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
 from cuidx.formats.base import Grouped
-from cuidx.load import Opened, Part, Records
+from cuidx.reading import Opened, Part, Records
 from cuidx.schema import detached
 from cuidx.sources.elastic import layout
 from cuidx.sources.elastic.index import Query
