@@ -173,8 +173,8 @@ class Rungs:
         if len(turns) == 1 and _GENERATED.search(pod):
             return names[turns[0].pod], []
         steps: list[tuple[int, Name | None]] = []
-        # A clock may be a second off. But before a later Pod was there, the name may still have been
-        # that of the one before, however early the last is heard of it.
+        # A clock may be a second off. But before a later Pod was there, the name may still have
+        # been that of the one before, however early the last is heard of it.
         earliest = min(t.first for t in turns)
         spans = [(t.pod, t.first - SECOND * (t.first == earliest), t.last + SECOND) for t in turns]
         edges = {edge for _, first, last in spans for edge in (first, last + 1)}
