@@ -170,7 +170,7 @@ def attributed_row(identity: str, evidence: tuple[str, ...],
                    seeds: Iterable[int] = SEEDS) -> dict[str, str]:  # fmt: skip
     """The row of a rung, with such evidence beside the lines."""
     found = shares(attributed(identity, evidence, seeds))
-    return {"known by": f"`{identity}`", "evidence": ", ".join(evidence) or "-", **found}
+    return {"known by": f"`{identity}`", "evidence": ", ".join(evidence) or "none", **found}
 
 
 def boot_row(boot: str, seeds: Iterable[int] = SEEDS) -> dict[str, str]:
