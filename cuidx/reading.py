@@ -384,7 +384,8 @@ class Records:
                 if inside is not None:
                     yield from self._kept_tasks(at, source.path, where, inside)
                     return
-                yield from self._row_tasks(at, frames(source.path, where, packed), want)
+                in_groups = in_groups and not by_line
+                yield from self._row_tasks(at, frames(source.path, where, packed), want, in_groups)
                 return
             if asked in NAMES:
                 raise UnknownFormatError(
@@ -550,16 +551,22 @@ class Records:
             first = False
 
     def _row_tasks(
-        self, at: int, frames: Iterator[pl.DataFrame], want: frozenset[str]
+        self,
+        at: int,
+        frames: Iterator[pl.DataFrame],
+        want: frozenset[str],
+        in_groups: bool = False,
     ) -> Iterator[_Task]:
         from cuidx.formats import rows
 
         line = 1
         reading = formats.Reading(want=want, fields=self.options.fields,
                                   patterns=self.options.patterns)  # fmt: skip
+        in_groups = in_groups and is_built() and not self.options.exact and not reading.patterns
+        how = partial(_group_rows, rows.group) if in_groups else _parse_rows
         for frame in frames:
-            yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, 1, reading,
-                                               self.options.tz))  # fmt: skip
+            work = partial(how, rows.parse, frame, 1, reading, self.options.tz)
+            yield _Task(at, line == 1, work)
             line += len(frame)
 
     def _kept_tasks(
@@ -691,6 +698,20 @@ def _parse_rows(
     tz: str,
 ) -> _Parsed:
     return _Parsed(*date(parse(frame, line, reading), tz), len(frame))
+
+
+def _group_rows(
+    group: Callable[[pl.DataFrame, int, formats.Reading], Grouped | None],
+    parse: Callable[[pl.DataFrame, int, formats.Reading], pl.DataFrame],
+    frame: pl.DataFrame,
+    line: int,
+    reading: formats.Reading,
+    tz: str,
+) -> _Parsed:
+    grouped = group(frame, line, reading)
+    if grouped is None:
+        return _parse_rows(parse, frame, line, reading, tz)
+    return _Parsed(*date(grouped.rows, tz), len(frame), grouped)
 
 
 def _as_kept(rows: pl.DataFrame, zoneless: int) -> _Parsed:

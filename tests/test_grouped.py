@@ -19,6 +19,7 @@ import cuidx
 from cuidx import reading as load
 from cuidx.case import Case
 from cuidx.formats import TEXTS, scan
+from cuidx.formats import rows as rows_module
 from cuidx.formats.scan import Scanner
 
 FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
@@ -168,10 +169,14 @@ def differences(data: bytes, name: str | None, block: int | None = None) -> list
         patch.setattr(load, "_HEAD", min(len(data), 4096))
         path = here / "a.log"
         path.write_bytes(data)
-        quick, exact = (cuidx.open_case(path, exact=e, input_format=name) for e in (False, True))
-        mine, other = counted(quick), counted(exact)
-        a, b = quick.accounting.as_json(), exact.accounting.as_json()
-        conserved(a)
+        return compared(path, name)
+
+
+def compared(path: Path, name: str | None = None) -> list[str]:
+    quick, exact = (cuidx.open_case(path, exact=e, input_format=name) for e in (False, True))
+    mine, other = counted(quick), counted(exact)
+    a, b = quick.accounting.as_json(), exact.accounting.as_json()
+    conserved(a)
     found = [f"{n}: {a[n]!r}, exact {b[n]!r}" for n in a if a[n] != b[n]]
     for what, table in mine.items():
         if not table.equals(other[what]):
@@ -270,3 +275,51 @@ def test_the_same_document_in_groups_and_out_of_them_is_one(tmp_path: Path) -> N
     flat = '{"ts":"2026-11-02T09:00:00Z","level":"INFO","msg":"a","cuid":"c1"}'
     mixed = [line for hit in lines for line in (flat, hit, flat)]
     assert differences(("\n".join(mixed) + "\n").encode(), "jsonl-flat", 900) == []
+
+
+@pytest.mark.parametrize("time", ["a text", "a time"])
+@pytest.mark.parametrize("ids", [False, True], ids=["no ids", "with ids, some twice"])
+def test_rows_of_columns_count_the_same(
+    time: str, ids: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "_FEW", 1)
+    rows = []
+    for line in [*lines_of("flat"), *lines_of("varied"), *damaged("flat", 1).split(b"\n")]:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            rows.append({key: value for key, value in row.items() if isinstance(value, str)})
+    texts = [t.raw for shape in TEXTS for t in shape.SAMPLES]  # type: ignore[attr-defined]
+    texts += [*WORDS, '{"level":"ERROR"}', " \n{}", "a" + TAIL, "\x0b{", "", "-", "req_id=7 é"]
+    rows += [{**rows[n], "msg": text} for n, text in enumerate(texts)]
+    rows += [{k: v for k, v in rows[n].items() if k != "request_id"} | {"msg": text}
+             for n, text in enumerate(texts)]  # fmt: skip
+    names = (
+        "ts",
+        "level",
+        "service",
+        "msg",
+        "request_id",
+        "trace_id",
+        "pod_ip",
+        "ikontainer_CUID",
+        "svc",
+    )
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+    if time == "a time":
+        frame = frame.with_columns(pl.col("ts").str.to_datetime("%+", time_unit="ns", strict=False))
+    if ids:
+        frame = frame.with_columns(_id=pl.Series([str(n % 400) for n in range(len(rows))]))
+    path = tmp_path / "a.parquet"
+    frame.write_parquet(path)
+    assert compared(path) == []
+    seen = []
+    group = rows_module.group
+    monkeypatch.setattr(
+        rows_module, "group", lambda *given: (seen.append(out := group(*given)), out)[1]
+    )
+    _ = cuidx.open_case(path).accounting
+    assert seen
+    assert None not in seen

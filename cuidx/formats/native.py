@@ -19,9 +19,10 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 __all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "group",
-           "is_built"]  # fmt: skip
+           "group_rows", "is_built"]  # fmt: skip
 
 NO_TIME: Final = -(1 << 63)
+_LAYOUT: Final = "polars gives its texts in another layout than was known of"
 
 
 class _Entry(ctypes.Structure):
@@ -233,12 +234,41 @@ def group(data: bytes, plan: Plan, uses: bytes, shape: int = 0, *, by_line: bool
         pairs.let_go()
 
 
+def group_rows(rows: pl.DataFrame, plan: Plan, uses: bytes, *, by_line: bool = False) -> Groups:
+    """`group` of ROWS: the roles of PLAN as texts, but for a time in ns (Int64)."""
+    library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
+    stream, address = _stream(rows)
+    failed = library.cuidx_group_rows(
+        address, plan.address, int(by_line), uses, ctypes.byref(found),
+        ctypes.byref(groups.schema), ctypes.byref(groups.array),
+        ctypes.byref(pairs.schema), ctypes.byref(pairs.array),
+    )  # fmt: skip
+    del stream
+    try:
+        _check(failed)
+        return Groups(found.lines, pl.DataFrame(groups), pl.DataFrame(pairs), _odd(found),
+                      found.latest, [])  # fmt: skip
+    finally:
+        library.cuidx_found_free(ctypes.byref(found))
+        groups.let_go()
+        pairs.let_go()
+
+
+def _stream(columns: pl.DataFrame | pl.Series) -> tuple[object, ctypes.c_void_p]:
+    """What keeps an Arrow stream of COLUMNS alive, and where it is."""
+    capsule = columns.__arrow_c_stream__()
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype = ctypes.c_void_p
+    pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
+    return capsule, ctypes.c_void_p(pointer(capsule, b"arrow_array_stream"))
+
+
 def _check(failed: int) -> None:
     if failed:
         raise (
             MemoryError("no memory to cut a block of lines")
             if failed == 1
-            else ValueError("whole lines are needed")
+            else ValueError("whole lines are needed" if failed == 2 else _LAYOUT)
         )
 
 
@@ -257,15 +287,11 @@ def _unknown(found: _Found) -> list[tuple[int, bytes]]:
 
 def bits(texts: pl.Series, seeds: pl.Series | None = None) -> pl.Series:
     """64 bits for each of TEXTS, null for null, as `group` has them; SEEDS are of their length."""
-    capsule = texts.cast(pl.String).__arrow_c_stream__()
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype = ctypes.c_void_p
-    pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
+    stream, address = _stream(texts.cast(pl.String))
     out = array("Q", bytes(8 * len(texts)) if seeds is None else seeds.to_list())
     room = (ctypes.c_uint64 * len(texts)).from_buffer(out)
-    if _library().cuidx_bits(
-        ctypes.c_void_p(pointer(capsule, b"arrow_array_stream")), room, ctypes.c_int64(len(texts))
-    ):
-        raise ValueError("polars gives its texts in another layout than was known of")
+    if _library().cuidx_bits(address, room, ctypes.c_int64(len(texts))):
+        raise ValueError(_LAYOUT)
+    del stream
     found = pl.Series(texts.name, out, dtype=pl.UInt64)
     return found.set(texts.is_null(), None) if texts.null_count() else found

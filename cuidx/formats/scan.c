@@ -1184,7 +1184,7 @@ static int same_keys(const Groups *g, const Group *group, const Value *values,
         p += sizeof size;
         if (size != (v->rank == NO_RANK ? -1 : (int32_t)v->size)) return 0;
         if (size > 0) {
-            if (!same(p, v->at, (size_t)size, end)) return 0;
+            if (!same(p, v->at, (size_t)size, end ? end : v->at)) return 0;
             p += size;
         }
     }
@@ -1262,8 +1262,9 @@ static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) 
     return instant(p, size, out);
 }
 
-/* Count the line for its group: 1; 0: it is odd after all; -1: no memory. */
-static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data) {
+/* Count the line for its group: 1; 0: it is odd after all; -1: no memory. TOLD is its time, where it
+   is no text; without DATA it is a row, whose values are anywhere. */
+static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data, const int64_t *told) {
     const Plan *plan = s->plan;
     Value *values = s->values;
     int proven = 1, collected = wrapped(s, &proven);
@@ -1271,7 +1272,8 @@ static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data) {
     const Value *time = &values[plan->time];
     int64_t now;
     if (time->rank == NO_RANK || time->escaped) return 0;
-    if (!instant_near(g, time->at, time->size, &now)) return 0;
+    if (told) now = *told;
+    else if (!instant_near(g, time->at, time->size, &now)) return 0;
     if (asks(s, collected || (s->message_flags & IS_LINE))) return 0;
     uint64_t hash = 0;
     for (int i = 0; i < plan->roles; i++) {
@@ -1305,7 +1307,7 @@ static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data) {
     if (g->by_line) {
         if (g->pairs == g->pair_room && !grow_pairs(g)) return -1;
         g->of[g->pairs] = (uint32_t)found, g->request[g->pairs] = request;
-        g->id_at[g->pairs] = id ? (uint32_t)(id->at - data) : 0;
+        g->id_at[g->pairs] = id && data ? (uint32_t)(id->at - data) : 0;
         g->id_size[g->pairs] = id ? id->size : 0;
         g->at[g->pairs] = now, g->number[g->pairs] = line, g->document[g->pairs++] = document;
     } else if (id && !pair(g, (uint32_t)found, request)) {
@@ -1560,6 +1562,18 @@ static int document(Line *s, const uint8_t *begin, int64_t line, int *suffixed) 
     return *s->p == '\n' && !s->odd;
 }
 
+/* Note an odd line; 0: no memory. ROOM is how many there is room for. */
+static int note_odd(Found *found, int64_t *room, Groups *groups, Odd odd) {
+    if (found->odds == *room) {
+        *room = *room ? *room * 2 : 64;
+        if (!grow(&found->odd, (size_t)*room * sizeof(Odd))) return 0;
+    }
+    odd.before = groups ? groups->latest : INT64_MIN;
+    found->odd[found->odds++] = odd;
+    if (groups) groups->latest = INT64_MIN;
+    return 1;
+}
+
 /* Read a line of text; END is its newline. */
 static int text_line(Line *s, const uint8_t *begin, const uint8_t *end) {
     no_values(s);
@@ -1610,7 +1624,7 @@ static int walk(const uint8_t *data, int64_t length, const Plan *plan, int shape
                                         : text_line(s, begin, stop);
         }
         if (proven && groups) {
-            int counted = grouped(s, groups, line, data);
+            int counted = grouped(s, groups, line, data, NULL);
             if (counted < 0) { enough = 0; break; }
             proven = counted;
         } else if (proven) {
@@ -1622,15 +1636,7 @@ static int walk(const uint8_t *data, int64_t length, const Plan *plan, int shape
         next = stop + 1;
         if (proven) continue;
         if (columns) odd_row(columns);
-        if (found->odds == room) {
-            room = room ? room * 2 : 64;
-            Odd *more = realloc(found->odd, (size_t)room * sizeof(Odd));
-            if (!more) { enough = 0; break; }
-            found->odd = more;
-        }
-        int64_t before = groups ? groups->latest : INT64_MIN;
-        found->odd[found->odds++] = (Odd){line, begin - data, next - 1 - data, before};
-        if (groups) groups->latest = INT64_MIN;
+        if (!note_odd(found, &room, groups, (Odd){line, begin - data, next - 1 - data, 0})) enough = 0;
     }
     found->lines = line;
     found->latest = groups ? groups->latest : INT64_MIN;
@@ -1673,6 +1679,19 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
     return !enough;
 }
 
+/* Give GROUPS and what belongs to them, and free them; 0: no memory. */
+static int told(Groups *groups, int roles, int enough, Found *found,
+                struct ArrowSchema *group_schema, struct ArrowArray *group_array,
+                struct ArrowSchema *pair_schema, struct ArrowArray *pair_array) {
+    Columns *columns = enough ? groups_columns(groups, roles) : NULL;
+    enough = columns && as_arrow(columns, group_schema, group_array);
+    columns = enough ? pairs_columns(groups) : NULL;
+    enough = columns && as_arrow(columns, pair_schema, pair_array);
+    groups_free(groups);
+    if (!enough) cuidx_found_free(found);
+    return enough;
+}
+
 /* The same, but lines are grouped by the roles that are keys in USES. What a message may tell, a
    line without a usual time and one with a rare role is odd here. GROUPS are the roles, then lines,
    first and last time, first and last line; PAIRS are group and request, each once, or BY_LINE
@@ -1690,13 +1709,8 @@ EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, in
     if (!fits(data, length)) return 2;
     Groups *groups = groups_new(uses, plan->roles, by_line);
     int enough = groups && walk(data, length, plan, shape, 0, found, NULL, groups);
-    Columns *columns = enough ? groups_columns(groups, plan->roles) : NULL;
-    enough = columns && as_arrow(columns, group_schema, group_array);
-    columns = enough ? pairs_columns(groups) : NULL;
-    enough = columns && as_arrow(columns, pair_schema, pair_array);
-    groups_free(groups);
-    if (!enough) cuidx_found_free(found);
-    return !enough;
+    return !told(groups, plan->roles, enough, found, group_schema, group_array, pair_schema,
+                 pair_array);
 }
 
 /* -- texts ---------------------------------------------------------------------------------- */
@@ -1735,4 +1749,83 @@ EXPORT int cuidx_bits(struct ArrowArrayStream *texts, uint64_t *inout, int64_t l
         array.release(&array);
     }
     return !known || done != length;
+}
+
+/* A value of a column of texts (Utf8View). */
+static Value text_of(const struct ArrowArray *column, int64_t row) {
+    const uint8_t *valid = column->buffers[0];
+    const int64_t i = column->offset + row;
+    if (valid && !(valid[i >> 3] >> (i & 7) & 1)) return (Value){0, 0, NO_RANK, 0};
+    const View *view = (const View *)column->buffers[1] + i;
+    const uint8_t *at = view->size <= 12
+        ? view->head : (const uint8_t *)column->buffers[2 + view->buffer] + view->offset;
+    return (Value){at, (uint32_t)view->size, 0, 0};
+}
+
+/* Whether a message of a row is a line of its own: a document, or with a suffix. In doubt yes. */
+static int is_layer(const Value *v) {
+    size_t i = 0;
+    if (v->rank == NO_RANK) return 0;
+    while (i < v->size && is_blank(v->at[i])) i++;
+    return (i < v->size && (v->at[i] == '{' || v->at[i] >= 0x80)) ||
+           (v->size && memchr(v->at, 0x1b, v->size)) ||
+           holds(v->at, v->size, "\"ikontainer_CUID", 16);
+}
+
+/* `cuidx_group` of rows: structs, whose fields are the roles, texts all but the time, which may be
+   in nanoseconds. 3: the columns are not as they must be. */
+EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int by_line,
+                            const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
+                            struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
+                            struct ArrowArray *pair_array) {
+    memset(found, 0, sizeof *found);
+    memset(group_schema, 0, sizeof *group_schema);
+    memset(group_array, 0, sizeof *group_array);
+    memset(pair_schema, 0, sizeof *pair_schema);
+    memset(pair_array, 0, sizeof *pair_array);
+    struct ArrowSchema schema;
+    if (rows->get_schema(rows, &schema)) return 3;
+    int known = schema.n_children == plan->roles, in_numbers = -1;
+    for (int i = 0; known && i < plan->roles; i++) {
+        if (i == plan->time && !strcmp(schema.children[i]->format, "l")) in_numbers = i;
+        else known = !strcmp(schema.children[i]->format, "vu");
+    }
+    schema.release(&schema);
+    if (!known) return 3;
+    Groups *groups = groups_new(uses, plan->roles, by_line);
+    Line *s = line_new(plan, NULL);
+    int enough = groups && s;
+    int64_t room = 0, line = 0;
+    while (enough) {
+        struct ArrowArray array;
+        if (rows->get_next(rows, &array) || !array.release) break;
+        for (int64_t row = 0; enough && row < array.length; row++, line++) {
+            int64_t time = 0;
+            no_values(s);
+            s->message_flags = IS_LINE;
+            for (int i = 0; i < plan->roles; i++) {
+                const struct ArrowArray *column = array.children[i];
+                if (i != in_numbers) {
+                    s->values[i] = text_of(column, array.offset + row);
+                    continue;
+                }
+                const uint8_t *valid = column->buffers[0];
+                int64_t at = column->offset + array.offset + row;
+                if (valid && !(valid[at >> 3] >> (at & 7) & 1)) continue;
+                s->values[i] = (Value){(const uint8_t *)"", 0, 0, 0};
+                time = ((const int64_t *)column->buffers[1])[at];
+            }
+            int counted = 0;
+            if (plan->message < 0 || !is_layer(&s->values[plan->message]))
+                counted = grouped(s, groups, line, NULL, in_numbers < 0 ? NULL : &time);
+            if (counted < 0 || (!counted && !note_odd(found, &room, groups, (Odd){line, 0, 0, 0})))
+                enough = 0;
+        }
+        array.release(&array);
+    }
+    found->lines = line;
+    found->latest = enough ? groups->latest : INT64_MIN;
+    line_free(s);
+    return !told(groups, plan->roles, enough, found, group_schema, group_array, pair_schema,
+                 pair_array);
 }

@@ -16,6 +16,7 @@ with all that follows, against 3.8 s in rows; CRI in groups 1.6 s, against 50 s.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 from typing import Final, NamedTuple
@@ -36,7 +37,7 @@ from cuidx.formats.documents import (
 from cuidx.schema import EVIDENCE_ROLES, KIND, TIME
 from cuidx.suffix import CUID_KEY, SVC_KEY
 
-__all__ = ["Scanner", "can_group"]
+__all__ = ["Scanner", "can_group", "group_rows"]
 
 _MOST_KEYS: Final = 20_000  # keys that are data themselves ({"user-1": …}) are not worth learning
 _ROUNDS: Final = 12
@@ -222,38 +223,16 @@ class Scanner:
         with self._lock:
             self.odd += len(cut.odd)
             self.proven += cut.lines - len(cut.odd)
-        groups = cut.frame
-        groups.columns = [*roles, "lines", "first", "last", "first_line", "last_line"]
-        groups = lines.finish(
-            groups.select(
-                *(role for role in roles if groups[role].null_count() < len(groups)),
-                "lines",
-                pl.col("first", "last").cast(TIME),
-                pl.col("first_line", "last_line") + block.first_line,
-                dated="lines",
-                kind=pl.lit("event", KIND),
-            ),
-            reading,
-        )
-        pairs, each = cut.pairs, None
-        if by_line or self._hits:
-            pairs.columns = list(BY_LINE)
-            each = pairs.with_columns(pl.col("line") + block.first_line)
-            pairs = pl.DataFrame() if by_line else requests_of(each)
-        else:
-            pairs.columns = ["group", "request"]
-        rows = pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
+        rows = _nothing()
         if cut.odd:
             rows = self._exact(
                 [data[odd.start : odd.end] for odd in cut.odd],
                 reading,
                 ends=block.data.endswith(b"\n") or cut.odd[-1].line < cut.lines - 1,
             )
-            numbers = pl.Series([odd.line for odd in cut.odd], dtype=pl.Int64)
-            rows = rows.with_columns(line=numbers + block.first_line)
-        return Grouped(
-            groups, pairs, rows, pl.Series([_known(odd.before) for odd in cut.odd], dtype=pl.Int64),
-            _known(cut.latest), cut.lines, each, data if by_line else b"",
+        return _grouped(
+            cut, roles, rows, block.first_line, reading, by_line or self._hits,
+            data if by_line else b"",
         )  # fmt: skip
 
     def _exact(self, odd: list[bytes], reading: Reading, *, ends: bool) -> pl.DataFrame:
@@ -292,6 +271,73 @@ class Scanner:
         if frame["record_kind"].count():  # a message was found to be another kind of record
             frame = frame.with_columns(kind=pl.coalesce("record_kind", "kind"))
         return frame.drop(*lines.INNER, "flags")
+
+
+def group_rows(
+    frame: pl.DataFrame,
+    first_line: int,
+    reading: Reading,
+    exact: Callable[[pl.DataFrame], pl.DataFrame],
+) -> Grouped | None:
+    """FRAME's rows, texts under the roles' names, in groups; None if rows are better.
+
+    EXACT reads those rows whose places it is given (`row`), the exact way.
+    """
+    roles = frame.columns
+    number = {role: at for at, role in enumerate(roles)}
+    special = [number.get(role, -2 if role in reading.want else -1) for role in _SPECIAL]
+    plan = native.Plan([], contexts=1, roles=len(roles), special=special, hits=False)
+    by_line = "doc_id" in roles
+    cut = native.group_rows(frame, plan, _uses(roles), by_line=by_line)
+    if len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW:
+        return None
+    rows = _nothing()
+    if cut.odd:
+        rows = exact(pl.DataFrame({"row": [odd.line for odd in cut.odd]}))
+    return _grouped(cut, roles, rows, first_line, reading, by_line, b"")
+
+
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
+
+
+def _grouped(
+    cut: native.Groups,
+    roles: list[str],
+    rows: pl.DataFrame,
+    first_line: int,
+    reading: Reading,
+    by_line: bool,
+    data: bytes,
+) -> Grouped:
+    """CUT as it is given on, with ROWS for its odd lines."""
+    groups = cut.frame
+    groups.columns = [*roles, "lines", "first", "last", "first_line", "last_line"]
+    groups = lines.finish(
+        groups.select(
+            *(role for role in roles if groups[role].null_count() < len(groups)),
+            "lines",
+            pl.col("first", "last").cast(TIME),
+            pl.col("first_line", "last_line") + first_line,
+            dated="lines",
+            kind=pl.lit("event", KIND),
+        ),
+        reading,
+    )
+    pairs, each = cut.pairs, None
+    if by_line:
+        pairs.columns = list(BY_LINE)
+        each = pairs.with_columns(pl.col("line") + first_line)
+        pairs = pl.DataFrame() if data else requests_of(each)
+    else:
+        pairs.columns = ["group", "request"]
+    if cut.odd:
+        numbers = pl.Series([odd.line for odd in cut.odd], dtype=pl.Int64)
+        rows = rows.with_columns(line=numbers + first_line)
+    return Grouped(
+        groups, pairs, rows, pl.Series([_known(odd.before) for odd in cut.odd], dtype=pl.Int64),
+        _known(cut.latest), cut.lines, each, data,
+    )  # fmt: skip
 
 
 def can_group(format_: Format) -> bool:
