@@ -409,3 +409,11 @@ def test_the_order_of_sources_changes_nothing(order: int, tmp_path: Path) -> Non
     assert lines(case) == {U1: 1, U2: 1}
     assert holders(case) == [(U1, "first")]
     assert verdict(case, 15) == ("resolved", U1)
+
+
+def test_two_containers_that_begin_at_once_leave_no_choice_to_chance(opened: Any) -> None:
+    # Which one was the first was left to the order of groups, which differs from run to run.
+    uids = [f"{U1[:-2]}{n}" for n in range(10, 26)]
+    case = opened([line(5, pod_uid=uid, cuid=f"{c}{uid}") for uid in uids for c in "AB"],
+                  pods=pods(*(pod(uid, f"pay-{uid}", None, second=1) for uid in uids)))  # fmt: skip
+    assert {row(case, f"A{uid}")["started"] for uid in uids} == {"2026-11-02T09:00:01Z"}

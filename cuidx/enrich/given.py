@@ -34,7 +34,8 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         .group_by("pod_key", "container_name", "container", "identity")
         .agg(pl.col("first").min())
         .drop_nulls("first")
-        .with_columns(place=pl.col("first").rank("ordinal").over("pod_key", "container_name"))
+        # Two that begin in one moment are both the first: which of them is no question of order.
+        .with_columns(place=pl.col("first").rank("min").over("pod_key", "container_name"))
     )  # fmt: skip
     seen = groups.filter(pl.col("kind") == "event")["container"].drop_nulls().unique()
     is_seen = pl.col("container").is_in(seen.implode())
