@@ -427,3 +427,50 @@ def test_the_order_of_sources_changes_nothing(order: int, tmp_path: Path) -> Non
     assert lines(case) == {U1: 1, U2: 1}
     assert holders(case) == [(U1, "first")]
     assert verdict(case, 15) == ("resolved", U1)
+
+
+def test_two_containers_that_begin_at_once_leave_no_choice_to_chance(opened: Any) -> None:
+    # Which one was the first was left to the order of groups, which differs from run to run.
+    uids = [f"{U1[:-2]}{n}" for n in range(10, 26)]
+    case = opened([line(5, pod_uid=uid, cuid=f"{c}{uid}") for uid in uids for c in "AB"],
+                  pods=pods(*(pod(uid, f"pay-{uid}", None, second=1) for uid in uids)))  # fmt: skip
+    assert {row(case, f"A{uid}")["started"] for uid in uids} == {"2026-11-02T09:00:01Z"}
+
+
+def stopping(uid: str, name: str, *containers: tuple[str, str, float]) -> str:
+    """Kubernetes events of a Pod's containers: (container, reason, second)."""
+    return json.dumps({"kind": "List", "apiVersion": "v1", "items": [
+        {"apiVersion": "v1", "kind": "Event", "reason": reason, "type": "Normal",
+         "metadata": {"name": f"{name}.{n}", "namespace": "shop", "uid": f"e{n}"}, "count": 1,
+         "involvedObject": {"kind": "Pod", "namespace": "shop", "name": name, "uid": uid,
+                            "fieldPath": f"spec.containers{{{container}}}"},
+         "message": f"{reason} container {container}", "firstTimestamp": at(second)[:19] + "Z",
+         "lastTimestamp": at(second)[:19] + "Z"}
+        for n, (container, reason, second) in enumerate(containers)
+    ]})  # fmt: skip
+
+
+def test_a_pod_without_lines_is_the_one_container_that_events_name(opened: Any) -> None:
+    case = opened([], prometheus=prometheus((U1, "pay-0", IP, 0, 20)),
+                  events=stopping(U1, "pay-0", ("app", "Started", 1), ("app", "Killing", 21)))  # fmt: skip
+    (life,) = rows_of(case.lifetimes())
+    assert (life["container"], life["ips"], life["end"]) == (f"{U1}/app", [IP], "stopped")
+    assert (life["started"], life["ended"]) == ("2026-11-02T09:00:01Z", "2026-11-02T09:00:21Z")
+    assert holders(case) == [(f"{U1}/app", "first")]
+
+
+def test_a_pod_without_lines_is_all_the_containers_that_events_name(opened: Any) -> None:
+    case = opened([], pods=pods(pod(U1, "pay-0", IP, second=9)),
+                  events=stopping(U1, "pay-0", ("app", "Started", 1), ("side", "Started", 2)))  # fmt: skip
+    found = {r["container"]: (r["ips"], r["end"]) for r in rows_of(case.lifetimes())}
+    assert found == {f"{U1}/app": ([IP], "open"), f"{U1}/side": ([IP], "open")}
+    assert holders(case) == [(U1, "first")]  # one Pod has one address, and reuses nothing
+
+
+def test_a_flow_s_name_is_no_container_where_its_pods_are_known(opened: Any) -> None:
+    case = opened(
+        [], hubble=hubble((12, "pay-0", IP, "pay-0", IP), (32, "pay-0", IP, "pay-0", IP)),
+        prometheus=prometheus((U1, "pay-0", IP, 10, 20), (U2, "pay-0", IP, 30, 40)),
+    )  # fmt: skip
+    assert {r["container"] for r in rows_of(case.lifetimes())} == {U1, U2}
+    assert holders(case) == [(U1, "first"), (U2, "recycled")]

@@ -81,6 +81,10 @@ def lifetimes(
             ).then("ended"),
         )
     )
+    # A flow's word on who had an address makes no container where others are known to have had it.
+    holders = {name for address in addresses for lease in address.leases for name in lease.containers}
+    is_holder = pl.col("container").is_in(pl.Series(sorted(holders), dtype=pl.String).implode())
+    rows = rows.filter((pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder)
     followed, reused = _followed(addresses), _reused(addresses)
     renamed = _renamed(summary)
     containers = rows["container"].to_list()
@@ -125,6 +129,7 @@ def _bounds(evidence: pl.DataFrame) -> pl.DataFrame:
     )
     return evidence.group_by("container").agg(
         told_identity=pl.col("identity").min(),
+        hearsay=pl.col("weak").all(),
         started=pl.coalesce(
             pl.col("time").filter(start).min(),
             pl.col("started").filter(own).min(),

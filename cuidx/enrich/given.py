@@ -12,6 +12,8 @@ from cuidx.enrich.evidence import EVIDENCE
 _TURN: Final = (
     pl.col("lifecycle").is_not_null() & pl.col("cuid").is_null() & pl.col("pod_key").is_not_null()
 )
+# Of one container of a Pod: what speaks of no container may mean any.
+_IS_NAMED: Final = pl.col("container_name").is_not_null() | (pl.col("identity") == "container_id")
 # The records that speak of a Pod as a whole: its object, an address manager's, a flow's.
 _IS_POD: Final = (
     pl.col("pod_key").is_not_null() & pl.col("cuid").is_null() & pl.col("lifecycle").is_null()
@@ -25,18 +27,25 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then;
     when the Pod began is the beginning of the first alone. A start or stop of a container that
     lines know by another name (a CUID, beside the same Pod's uid) is theirs of the same name in the
-    Pod. A Pod that no line names is one container, by its best name; a container without lines in a
-    Pod that has some is none.
+    Pod. A Pod that no line names has the containers whose starts and stops are known, or it is one,
+    by its best name; a container without lines in a Pod that has some is none.
     """
+    events = groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
+    written = pl.col("pod_key").is_in(
+        events.drop_nulls("first")["pod_key"].drop_nulls().unique().implode()
+    )
+    # Of a container that wrote no line its first start or stop is the first that is seen.
+    turned = evidence.filter(_TURN & _IS_NAMED & ~written).with_columns(first="time")
+    seen = pl.concat([events["container"], turned["container"]]).unique()
+    facts = ("pod_key", "container_name", "container", "identity", "first")
     members = (
-        groups.filter((pl.col("kind") == "event") & pl.col("pod_key").is_not_null()
-                      & pl.col("container").is_not_null())
+        pl.concat([events.select(facts), turned.select(facts)])
+        .drop_nulls(["pod_key", "first"])
         .group_by("pod_key", "container_name", "container", "identity")
         .agg(pl.col("first").min())
-        .drop_nulls("first")
-        .with_columns(place=pl.col("first").rank("ordinal").over("pod_key", "container_name"))
+        # Two that begin in one moment are both the first: which of them is no question of order.
+        .with_columns(place=pl.col("first").rank("min").over("pod_key", "container_name"))
     )  # fmt: skip
-    seen = groups.filter(pl.col("kind") == "event")["container"].drop_nulls().unique()
     is_seen = pl.col("container").is_in(seen.implode())
     evidence = evidence.filter(~pl.col("member") | is_seen)
     turns = (_TURN & ~is_seen).fill_null(False)
@@ -53,11 +62,13 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         .sort(pl.col("first") > pl.col("until"), pl.col("first"), "container",
               descending=[False, True, False])
         .unique(["object", "container_name"], keep="first", maintain_order=True)
-        .group_by("object", "container", "identity").agg(pl.col("place").min())
+        .group_by("object", "container", "identity")
+        .agg(pl.col("place").min(), called=pl.col("container_name").min())
         .sort("object", "container")
     )  # fmt: skip
     said = objects.drop("container", "identity").join(meant, on="object").with_columns(
-        started=pl.when(pl.col("place") == 1).then("started")
+        started=pl.when(pl.col("place") == 1).then("started"),
+        container_name=pl.coalesce("container_name", "called"),
     )  # fmt: skip
     rest = objects.join(meant, on="object", how="anti")
     best = (
