@@ -82,7 +82,9 @@ def lifetimes(
         )
     )
     # A flow's word on who had an address makes no container where others are known to have had it.
-    holders = {name for address in addresses for lease in address.leases for name in lease.containers}
+    holders = {
+        name for address in addresses for lease in address.leases for name in lease.containers
+    }
     is_holder = pl.col("container").is_in(pl.Series(sorted(holders), dtype=pl.String).implode())
     rows = rows.filter((pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder)
     followed, reused = _followed(addresses), _reused(addresses)
