@@ -113,7 +113,8 @@ class Story:
                 if part.beside is not None:
                     pairs.append(part.beside)
                 if part.grouped is not None:
-                    grouped.append((part.source, part.grouped))
+                    # What each line says has been used; kept, it would grow with the lines.
+                    grouped.append((part.source, replace(part.grouped, by_line=None)))
                 yield part.source, part.frame
 
         return Summary.of(parts(), pairs, grouped)
