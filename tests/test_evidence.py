@@ -456,3 +456,50 @@ def test_a_flow_s_name_is_no_container_where_its_pods_are_known(opened: Any) -> 
     )  # fmt: skip
     assert {r["container"] for r in rows_of(case.lifetimes())} == {U1, U2}
     assert holders(case) == [(U1, "first"), (U2, "recycled")]
+
+
+def containerd(*stops: tuple[float, str]) -> bytes:
+    """(second, container id) of containers that are stopped."""
+    return "".join(
+        f'time="{at(s)[:-1]}000000Z" level=info msg="StopContainer for \\"{id_}\\" returns successfully"\n'
+        for s, id_ in stops
+    ).encode()
+
+
+def test_what_is_told_of_an_id_is_told_of_the_cuid_that_alone_stands_beside_it(opened: Any) -> None:
+    told = [line(s, IP, cuid="A", container_id=C1) for s in (1, 5)]
+    case = opened(told, stops=containerd((5.2, C1)))
+    (life,) = rows_of(case.lifetimes())
+    assert (life["container"], life["end"], life["lines"]) == ("A", "stopped", 2)
+    assert life["ended"] == "2026-11-02T09:00:05.200Z"
+
+
+@pytest.mark.parametrize(
+    ("more", "rows"),
+    [
+        # Another CUID beside the id, a line of the CUID without it or with another one.
+        ([line(6, IP, cuid="B", container_id=C1)], {"A", "B"}),
+        ([line(6, IP, cuid="A")], {"A"}),
+        ([line(6, IP, cuid="A", container_id=C2)], {"A"}),
+        # A line long after the stop: whose the stop was is not known.
+        ([line(60, IP, cuid="A", container_id=C1)], {"A", C1}),
+    ],
+)
+def test_an_id_beside_more_than_one_cuid_says_nothing_of_any(
+    more: list[Any], rows: set[str], opened: Any
+) -> None:
+    told = [line(s, IP, cuid="A", container_id=C1) for s in (1, 5)]
+    case = opened([*told, *more], stops=containerd((7, C1)))
+    assert {r["container"] for r in rows_of(case.lifetimes())} == rows
+    assert row(case, "A")["ended"] is None
+
+
+def test_an_id_of_another_pod_than_its_cuid_is_stale_metadata(opened: Any) -> None:
+    start = {"ikontainer_event": "start", "time": at(0), "pod_uid": U2, "ip": IP,
+             "ikontainer_CUID": "A", "svc": "s.n.c"}  # fmt: skip
+    case = opened(
+        [start, *(line(s, IP, cuid="A", container_id=C1) for s in (1, 5))],
+        pods=pods(pod(U1, "pay-0", IP2, second=0, containers=[("app", C1, 0, 0)])),
+        stops=containerd((6, C1)),
+    )
+    assert row(case, "A")["ended"] is None

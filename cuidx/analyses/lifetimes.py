@@ -81,8 +81,10 @@ def lifetimes(
             ).then("ended"),
         )
     )
-    # A flow's word on who had an address makes no container where others are known to have had it.
-    holders = {name for address in addresses for lease in address.leases for name in lease.containers}
+    # A flow's word on who had an address makes no container where better known ones had it.
+    holders = {
+        name for address in addresses for lease in address.leases for name in lease.containers
+    }
     is_holder = pl.col("container").is_in(pl.Series(sorted(holders), dtype=pl.String).implode())
     rows = rows.filter((pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder)
     followed, reused = _followed(addresses), _reused(addresses)

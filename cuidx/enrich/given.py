@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.enrich.evidence import EVIDENCE
+from cuidx.enrich.rungs import contradicted
 
 # Starts and stops that a CUID does not name.
 _TURN: Final = (
@@ -28,9 +29,11 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     when the Pod began is the beginning of the first alone. A start or stop of a container that
     lines know by another name (a CUID, beside the same Pod's uid) is theirs of the same name in the
     Pod. A Pod that no line names has the containers whose starts and stops are known, or it is one,
-    by its best name; a container without lines in a Pod that has some is none.
+    by its best name; a container without lines in a Pod that has some is none, and neither is one
+    whose id lines carry beside their CUIDs.
     """
     events = groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
+    evidence = _without_carried(evidence, events)
     written = pl.col("pod_key").is_in(
         events.drop_nulls("first")["pod_key"].drop_nulls().unique().implode()
     )
@@ -80,6 +83,24 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     )
     columns = list(EVIDENCE)
     return pl.concat([evidence.filter(~_IS_POD), said.select(columns), rest.select(columns)])
+
+
+def _without_carried(evidence: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE without containers that are known by an id alone which lines carry beside a CUID.
+
+    They are among those that these lines name, if not surely one of them. Where the lines
+    contradict what is told of the id, it is not sure whose it was: it stays.
+    """
+    is_by_id = ((pl.col("identity") == "container_id") & ~_IS_POD).fill_null(False)
+    by_id = evidence.filter(
+        is_by_id & ~pl.col("container").is_in(events["container"].unique().implode())
+    ).with_columns(container_id="container")
+    lines = events.filter(pl.col("container_id").is_in(by_id["container"].unique().implode()))
+    if lines.is_empty():
+        return evidence
+    carried = set(lines["container_id"]) - contradicted(lines, by_id)
+    those = pl.Series(sorted(carried), dtype=pl.String).implode()
+    return evidence.filter(~(is_by_id & pl.col("container").is_in(those)))
 
 
 def _turned(turns: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:

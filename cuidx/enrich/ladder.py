@@ -32,7 +32,7 @@ class Ladder:
     """What the evidence in SUMMARY joins, and the addresses that it tells."""
 
     def __init__(self, summary: Summary) -> None:
-        self._rungs = Rungs(summary.evidence)
+        self._rungs = Rungs(summary.evidence, summary.groups)
         self._always: dict[str, Name | None] = {}  # container: its better name
         self._steps: dict[str, list[tuple[int, Name | None]]] = {}  # … that depends on the time
         # Pods by (namespace, name), for lines that name their container better than by that.
@@ -248,7 +248,7 @@ class Ladder:
             if cuid is None:
                 who = Who(*said)
                 name = self._rungs.name(who) or self._in_turn(who, at, until) or name
-            named.append((name.container, name.identity, name.key))
+            named.append((name.container, name.identity, name.key or key))
         columns = dict(zip(("container", "identity", "pod_key"), zip(*named, strict=True),
                            strict=True))  # fmt: skip
         return evidence.with_columns(
