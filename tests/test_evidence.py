@@ -503,3 +503,29 @@ def test_an_id_of_another_pod_than_its_cuid_is_stale_metadata(opened: Any) -> No
         stops=containerd((6, C1)),
     )
     assert row(case, "A")["ended"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ip"),
+    [
+        ((12, 20), IP),  # both may have had the name at 20, but at 12 only the first
+        ((20, 28), IP2),
+        ((20,), None),  # either
+        ((33, 35), None),  # after both: it may be a third
+        ((25, 35), IP2),  # the same container still
+        ((12, 35), None),  # that of the first can't have outlived the second
+        ((12, 28), None),  # no container is in two Pods
+        ((8, 33), None),  # it began before the one, and went on after the other
+    ],
+)
+def test_a_cuid_is_all_its_life_in_the_pod_that_surely_had_its_name_once(
+    seconds: tuple[float, ...], ip: str | None, opened: Any
+) -> None:
+    levels = ("INFO", "ERROR")  # groups of lines of their own
+    case = opened(
+        [line(s, cuid="A", pod="pay-0", namespace="shop", level=levels[n % 2])
+         for n, s in enumerate(seconds)],
+        prometheus=prometheus((U1, "pay-0", IP, 10, 20), (U2, "pay-0", IP2, 20, 30)),
+    )  # fmt: skip
+    assert row(case, "A")["ips"] == ([ip] if ip else [])
+    assert {e["ip"] for e in rows_of(case.events)} == {ip}

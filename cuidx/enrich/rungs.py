@@ -182,14 +182,11 @@ class Rungs:
         (name, []) where that does not depend on the time; (None, steps) where each step (ns, name)
         holds until the next one. None where the Pod's name is not known at all.
         """
-        pod, space = row.pod or "", row.namespace
-        if space is None:
-            space = _only(self._spaces.get(pod, ()))
-        turns = self._turns.get((space, pod), [])
+        turns = self._turns_of(row)
         if not turns:
             return None
         names = {turn.pod: self._of_turn(turn.pod, row) for turn in turns}
-        if len(turns) == 1 and _GENERATED.search(pod):
+        if len(turns) == 1 and _GENERATED.search(row.pod or ""):
             return names[turns[0].pod], []
         steps: list[tuple[int, Name | None]] = []
         edges = {edge for t in turns for edge in (t.first - SECOND, t.last + SECOND + 1)}
@@ -199,6 +196,44 @@ class Rungs:
             if not steps or steps[-1][1] != name:
                 steps.append((edge, name))
         return None, steps
+
+    def home(self, row: Who, first: int | None, last: int | None) -> str | None:
+        """Which Pod a container is in whose lines, from FIRST to LAST (ns), know ROW's name alone.
+
+        It is in one Pod all its life: in the only one that can have had the name at both ends, or
+        that surely had it at one of them, can have had it at the other, and nobody else meanwhile.
+        """
+        turns = self._turns_of(row)
+        if len(turns) == 1 and _GENERATED.search(row.pod or ""):
+            return turns[0].pod
+        if first is None or last is None:
+            return None
+        ends = [
+            {t.pod for t in turns if t.first - SECOND <= end <= t.last + SECOND}
+            for end in (first, last)
+        ]
+        if len(ends[0]) == 1 and ends[0] == ends[1]:
+            return ends[0].pop()
+        sure = {
+            t.pod
+            for end, there in zip((first, last), ends, strict=True)
+            for t in turns
+            if there == {t.pod} and t.first <= end <= t.last
+        }
+        if len(sure) != 1 or not all(sure <= there for there in ends if there):
+            return None
+        between = any(
+            max(t.first, first + SECOND) <= min(t.last, last - SECOND)
+            for t in turns
+            if t.pod not in sure
+        )
+        return None if between else sure.pop()
+
+    def _turns_of(self, row: Who) -> list[_Turn]:
+        pod, space = row.pod or "", row.namespace
+        if space is None:
+            space = _only(self._spaces.get(pod, ()))
+        return self._turns.get((space, pod), [])
 
     def _of_turn(self, whom: str, row: Who) -> Name:
         if found := self._in_pod(whom, row.container_name, row.restart):
@@ -238,7 +273,7 @@ def only_together(groups: pl.DataFrame, evidence: pl.DataFrame) -> dict[str, str
 
 
 def contradicted(events: pl.DataFrame, evidence: pl.DataFrame) -> set[str]:
-    """Container ids that EVENTS (groups) carry before EVIDENCE has them begin or after their end."""
+    """Container ids that EVENTS (groups) carry before or after their life in EVIDENCE."""
     starts, stops = (
         pl.col("time").filter(pl.col("lifecycle") == turn) for turn in ("start", "stop")
     )
