@@ -529,3 +529,73 @@ def test_a_cuid_is_all_its_life_in_the_pod_that_surely_had_its_name_once(
     )  # fmt: skip
     assert row(case, "A")["ips"] == ([ip] if ip else [])
     assert {e["ip"] for e in rows_of(case.events)} == {ip}
+
+
+def networks(*records: tuple[float, str, str, str]) -> bytes:
+    """(second, Add or Del, Pod, sandbox id): the address manager is told of a Pod by its name."""
+    return jsonl([
+        {"level": "debug", "ts": at(s), "caller": "rpc/rpc_grpc.pb.go:117",
+         "msg": f'{what}NetworkRequest: K8S_POD_NAME:"{name}" K8S_POD_NAMESPACE:"shop" '
+                f'K8S_POD_INFRA_CONTAINER_ID:"{box}" ContainerID:"{box}" IfName:"eth0" '
+                'NetworkName:"aws-cni"'}
+        for s, what, name, box in records
+    ])  # fmt: skip
+
+
+def told_by_name(*records: tuple[float, str, str]) -> bytes:
+    """(second, Assign or Unassign, sandbox id) of pay-0, with what the request said."""
+    return b"".join(
+        networks((s, "Add" if what == "Assign" else "Del", "pay-0", box))
+        + ipamd((s + 0.001, what, IP, box))
+        for s, what, box in records
+    )
+
+
+@pytest.mark.parametrize("uids", [(U1, U2), (None, None)])
+def test_a_sandbox_is_the_pod_s_that_had_its_name_and_address_then(uids: Any, opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid=c, pod="pay-0", namespace="shop", **({"pod_uid": uid} if uid else {}))
+         for c, uid, times in (("A", uids[0], (2, 5)), ("B", uids[1], (7.1, 9))) for s in times],
+        cni=told_by_name((5.7, "Unassign", S1), (6.3, "Assign", S2)),
+    )  # fmt: skip
+    assert lines(case) == {"A": 2, "B": 2}
+    assert len(rows_of(case.lifetimes())) == 2
+    # By the Pod's name alone both are of one Pod.
+    assert holders(case) == [("A", "first"), ("B", "recycled" if uids[0] else "restarted")]
+    assert [verdict(case, s)[1] for s in (5.5, 6.5)] == ["A", "B"]
+    assert (row(case, "A")["end"], row(case, "B")["end"]) == ("replaced", "unknown")
+
+
+def test_who_began_after_an_address_was_given_back_was_not_in_that_sandbox(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid="B", pod="pay-0", namespace="shop") for s in (6.2, 9)],
+        cni=told_by_name((5.7, "Unassign", S1), (5.9, "Assign", S2)),
+    )
+    assert holders(case) == [(S1, "first"), ("B", "recycled")]
+    assert row(case, S1)["end"] == "replaced"
+
+
+def test_all_that_had_the_name_while_the_sandbox_had_the_address_are_in_it(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid=c, pod="pay-0", namespace="shop")
+         for c, times in (("A", (2, 4)), ("B", (6, 9))) for s in times],
+        cni=told_by_name((1, "Assign", S1), (10, "Unassign", S1)),
+    )  # fmt: skip
+    assert {r["container"] for r in rows_of(case.lifetimes())} == {"A", "B"}
+    assert holders(case) == [("A", "first"), ("B", "restarted")]
+
+
+def test_of_two_that_may_be_in_a_sandbox_none_is(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid=c, pod="pay-0", namespace="shop") for c in "AB" for s in (2, 5)],
+        cni=told_by_name((5.7, "Unassign", S1)),
+    )
+    assert {r["container"] for r in rows_of(case.lifetimes())} == {"A", "B", S1}
+
+
+def test_lines_that_may_be_a_sandbox_s_own_have_not_replaced_it(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid="A", pod="pay-0", namespace="shop") for s in (60, 90)],
+        cni=told_by_name((1, "Assign", S1)),
+    )
+    assert row(case, S1)["end"] == "unknown"
