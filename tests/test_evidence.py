@@ -474,3 +474,146 @@ def test_a_flow_s_name_is_no_container_where_its_pods_are_known(opened: Any) -> 
     )  # fmt: skip
     assert {r["container"] for r in rows_of(case.lifetimes())} == {U1, U2}
     assert holders(case) == [(U1, "first"), (U2, "recycled")]
+
+
+def containerd(*stops: tuple[float, str]) -> bytes:
+    """(second, container id) of containers that are stopped."""
+    return "".join(
+        f'time="{at(s)[:-1]}000000Z" level=info msg="StopContainer for \\"{id_}\\" returns successfully"\n'
+        for s, id_ in stops
+    ).encode()
+
+
+def test_what_is_told_of_an_id_is_told_of_the_cuid_that_alone_stands_beside_it(opened: Any) -> None:
+    told = [line(s, IP, cuid="A", container_id=C1) for s in (1, 5)]
+    case = opened(told, stops=containerd((5.2, C1)))
+    (life,) = rows_of(case.lifetimes())
+    assert (life["container"], life["end"], life["lines"]) == ("A", "stopped", 2)
+    assert life["ended"] == "2026-11-02T09:00:05.200Z"
+
+
+@pytest.mark.parametrize(
+    ("more", "rows"),
+    [
+        # Another CUID beside the id, a line of the CUID without it or with another one.
+        ([line(6, IP, cuid="B", container_id=C1)], {"A", "B"}),
+        ([line(6, IP, cuid="A")], {"A"}),
+        ([line(6, IP, cuid="A", container_id=C2)], {"A"}),
+        # A line long after the stop: whose the stop was is not known.
+        ([line(60, IP, cuid="A", container_id=C1)], {"A", C1}),
+    ],
+)
+def test_an_id_beside_more_than_one_cuid_says_nothing_of_any(
+    more: list[Any], rows: set[str], opened: Any
+) -> None:
+    told = [line(s, IP, cuid="A", container_id=C1) for s in (1, 5)]
+    case = opened([*told, *more], stops=containerd((7, C1)))
+    assert {r["container"] for r in rows_of(case.lifetimes())} == rows
+    assert row(case, "A")["ended"] is None
+
+
+def test_an_id_of_another_pod_than_its_cuid_is_stale_metadata(opened: Any) -> None:
+    start = {"ikontainer_event": "start", "time": at(0), "pod_uid": U2, "ip": IP,
+             "ikontainer_CUID": "A", "svc": "s.n.c"}  # fmt: skip
+    case = opened(
+        [start, *(line(s, IP, cuid="A", container_id=C1) for s in (1, 5))],
+        pods=pods(pod(U1, "pay-0", IP2, second=0, containers=[("app", C1, 0, 0)])),
+        stops=containerd((6, C1)),
+    )
+    assert row(case, "A")["ended"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ip"),
+    [
+        ((12, 20), IP),  # both may have had the name at 20, but at 12 only the first
+        ((20, 28), IP2),
+        ((20,), None),  # either
+        ((33, 35), None),  # after both: it may be a third
+        ((25, 35), IP2),  # the same container still
+        ((12, 35), None),  # that of the first can't have outlived the second
+        ((12, 28), None),  # no container is in two Pods
+        ((8, 33), None),  # it began before the one, and went on after the other
+    ],
+)
+def test_a_cuid_is_all_its_life_in_the_pod_that_surely_had_its_name_once(
+    seconds: tuple[float, ...], ip: str | None, opened: Any
+) -> None:
+    levels = ("INFO", "ERROR")  # groups of lines of their own
+    case = opened(
+        [line(s, cuid="A", pod="pay-0", namespace="shop", level=levels[n % 2])
+         for n, s in enumerate(seconds)],
+        prometheus=prometheus((U1, "pay-0", IP, 10, 20), (U2, "pay-0", IP2, 20, 30)),
+    )  # fmt: skip
+    assert row(case, "A")["ips"] == ([ip] if ip else [])
+    assert {e["ip"] for e in rows_of(case.events)} == {ip}
+
+
+def networks(*records: tuple[float, str, str, str]) -> bytes:
+    """(second, Add or Del, Pod, sandbox id): the address manager is told of a Pod by its name."""
+    return jsonl([
+        {"level": "debug", "ts": at(s), "caller": "rpc/rpc_grpc.pb.go:117",
+         "msg": f'{what}NetworkRequest: K8S_POD_NAME:"{name}" K8S_POD_NAMESPACE:"shop" '
+                f'K8S_POD_INFRA_CONTAINER_ID:"{box}" ContainerID:"{box}" IfName:"eth0" '
+                'NetworkName:"aws-cni"'}
+        for s, what, name, box in records
+    ])  # fmt: skip
+
+
+def told_by_name(*records: tuple[float, str, str]) -> bytes:
+    """(second, Assign or Unassign, sandbox id) of pay-0, with what the request said."""
+    return b"".join(
+        networks((s, "Add" if what == "Assign" else "Del", "pay-0", box))
+        + ipamd((s + 0.001, what, IP, box))
+        for s, what, box in records
+    )
+
+
+@pytest.mark.parametrize("uids", [(U1, U2), (None, None)])
+def test_a_sandbox_is_the_pod_s_that_had_its_name_and_address_then(uids: Any, opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid=c, pod="pay-0", namespace="shop", **({"pod_uid": uid} if uid else {}))
+         for c, uid, times in (("A", uids[0], (2, 5)), ("B", uids[1], (7.1, 9))) for s in times],
+        cni=told_by_name((5.7, "Unassign", S1), (6.3, "Assign", S2)),
+    )  # fmt: skip
+    assert lines(case) == {"A": 2, "B": 2}
+    assert len(rows_of(case.lifetimes())) == 2
+    # By the Pod's name alone both are of one Pod.
+    assert holders(case) == [("A", "first"), ("B", "recycled" if uids[0] else "restarted")]
+    assert [verdict(case, s)[1] for s in (5.5, 6.5)] == ["A", "B"]
+    assert (row(case, "A")["end"], row(case, "B")["end"]) == ("replaced", "unknown")
+
+
+def test_who_began_after_an_address_was_given_back_was_not_in_that_sandbox(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid="B", pod="pay-0", namespace="shop") for s in (6.2, 9)],
+        cni=told_by_name((5.7, "Unassign", S1), (5.9, "Assign", S2)),
+    )
+    assert holders(case) == [(S1, "first"), ("B", "recycled")]
+    assert row(case, S1)["end"] == "replaced"
+
+
+def test_all_that_had_the_name_while_the_sandbox_had_the_address_are_in_it(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid=c, pod="pay-0", namespace="shop")
+         for c, times in (("A", (2, 4)), ("B", (6, 9))) for s in times],
+        cni=told_by_name((1, "Assign", S1), (10, "Unassign", S1)),
+    )  # fmt: skip
+    assert {r["container"] for r in rows_of(case.lifetimes())} == {"A", "B"}
+    assert holders(case) == [("A", "first"), ("B", "restarted")]
+
+
+def test_of_two_that_may_be_in_a_sandbox_none_is(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid=c, pod="pay-0", namespace="shop") for c in "AB" for s in (2, 5)],
+        cni=told_by_name((5.7, "Unassign", S1)),
+    )
+    assert {r["container"] for r in rows_of(case.lifetimes())} == {"A", "B", S1}
+
+
+def test_lines_that_may_be_a_sandbox_s_own_have_not_replaced_it(opened: Any) -> None:
+    case = opened(
+        [line(s, IP, cuid="A", pod="pay-0", namespace="shop") for s in (60, 90)],
+        cni=told_by_name((1, "Assign", S1)),
+    )
+    assert row(case, S1)["end"] == "unknown"

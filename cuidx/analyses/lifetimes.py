@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.enrich.identity import address_order
-from cuidx.enrich.leases import PLACE, Address
+from cuidx.enrich.leases import PLACE, Address, Lease
 from cuidx.enrich.summary import Summary
 from cuidx.schema import IDENTITY, TIME
 
@@ -81,13 +81,13 @@ def lifetimes(
             ).then("ended"),
         )
     )
-    # A flow's word on who had an address makes no container where others are known to have had it.
+    # A flow's word on who had an address makes no container where better known ones had it.
     holders = {
         name for address in addresses for lease in address.leases for name in lease.containers
     }
     is_holder = pl.col("container").is_in(pl.Series(sorted(holders), dtype=pl.String).implode())
     rows = rows.filter((pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder)
-    followed, reused = _followed(addresses), _reused(addresses)
+    followed, reused = _followed(addresses, evidence), _reused(addresses)
     renamed = _renamed(summary)
     containers = rows["container"].to_list()
     ips = rows["ips"].to_list()
@@ -201,8 +201,24 @@ def _reused(addresses: Sequence[Address]) -> dict[str, set[str]]:
     return reused
 
 
-def _followed(addresses: Sequence[Address]) -> dict[str, set[str]]:
-    """The addresses that another holder took after the container's last lease of them."""
+def _followed(addresses: Sequence[Address], evidence: pl.DataFrame) -> dict[str, set[str]]:
+    """The addresses that another holder took after the container's last lease of them.
+
+    Lines of a Pod of the same name may be the container's own where evidence alone knows it, not
+    both uids are known, and the address was not given back: then nobody has replaced it.
+    """
+    sandboxes = set(evidence.filter(pl.col("identity") == "sandbox_id")["container"])
+    released = set(evidence.filter(pl.col("lease") == "release")["container"])
+
+    def has_uid(lease: Lease) -> bool:
+        key = lease.pod_key
+        return key is not None and "/" not in key and key not in sandboxes
+
+    def own(mine: Lease, later: Lease) -> bool:
+        may_be = mine.lines == 0 and later.lines > 0 and mine.pod is not None
+        kept = released.isdisjoint(mine.containers)
+        return may_be and kept and mine.pod == later.pod and not (has_uid(mine) and has_uid(later))
+
     followed: dict[str, set[str]] = {}
     for address in addresses:
         latest: dict[str, int] = {}
@@ -212,7 +228,9 @@ def _followed(addresses: Sequence[Address]) -> dict[str, set[str]]:
         for container, at in latest.items():
             mine = address.leases[at]
             if mine.change != "shared" and any(
-                container not in later.containers and later.change != "shared"
+                container not in later.containers
+                and later.change != "shared"
+                and not own(mine, later)
                 for later in address.leases[at + 1 :]
             ):
                 followed.setdefault(container, set()).add(address.ip)

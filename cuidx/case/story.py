@@ -15,7 +15,7 @@ import polars as pl
 from cuidx.analyses.accounting import Accounting, accounting
 from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
 from cuidx.case.server import any_of, chosen, term
-from cuidx.enrich.given import given
+from cuidx.enrich.given import given, in_sandboxes
 from cuidx.enrich.holding import Timetable
 from cuidx.enrich.identity import normalise
 from cuidx.enrich.ladder import Holders, Ladder
@@ -26,6 +26,7 @@ from cuidx.enrich.leases import (
     addresses,
     clock_of,
     pods_by_address,
+    pods_of_sandboxes,
     recounted,
     runs_of,
     spans,
@@ -199,12 +200,14 @@ class Story:
         """The summary with the addresses that evidence tells, and the Pods that addresses tell."""
         ladder, named = self.ladder, self.named
         summary = replace(named, groups=ladder.fill(named.groups).drop("ip_from"))
-        pods = pods_by_address(spans(summary)) if clock_of(summary) == "time" else {}
-        if not pods:
+        seen = spans(summary) if clock_of(summary) == "time" else []
+        pods, boxes = pods_by_address(seen), pods_of_sandboxes(seen, summary)
+        if not pods and not boxes:
             return summary
         key = pl.col("container").replace_strict(pods, default=None, return_dtype=pl.String)
         groups = summary.groups.with_columns(pod_key=pl.coalesce("pod_key", key))
-        return replace(summary, groups=groups, evidence=given(ladder.evidence, groups))
+        evidence = given(in_sandboxes(ladder.evidence, boxes), groups)
+        return replace(summary, groups=groups, evidence=evidence)
 
     @cached_property
     def timetable(self) -> Timetable:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
 
 from cuidx.enrich.evidence import EVIDENCE
+from cuidx.enrich.rungs import contradicted
 
 # Starts and stops that a CUID does not name.
 _TURN: Final = (
@@ -24,13 +26,15 @@ _IS_POD: Final = (
 def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     """EVIDENCE in which what is known of a Pod speaks for the containers that lines know of it.
 
-    Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then;
-    when the Pod began is the beginning of the first alone. A start or stop of a container that
-    lines know by another name (a CUID, beside the same Pod's uid) is theirs of the same name in the
-    Pod. A Pod that no line names has the containers whose starts and stops are known, or it is one,
-    by its best name; a container without lines in a Pod that has some is none.
+    Of those one after the other (in place restarts, new CUIDs) it is the latest one begun by then,
+    else the first; when the Pod began is the beginning of the first alone. A start or stop of a
+    container that lines know by another name (a CUID, beside the same Pod's uid) is theirs of the
+    same name in the Pod. A Pod that no line names has the containers whose starts and stops are
+    known, or it is one, by its best name; a container without lines in a Pod that has some is none,
+    and neither is one whose id lines carry beside their CUIDs.
     """
     events = groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
+    evidence = _without_carried(evidence, events)
     written = pl.col("pod_key").is_in(
         events.drop_nulls("first")["pod_key"].drop_nulls().unique().implode()
     )
@@ -59,8 +63,8 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
         return evidence
     meant = (
         objects.select("object", "pod_key", "until").join(members, on="pod_key")
-        .sort(pl.col("first") > pl.col("until"), pl.col("first"), "container",
-              descending=[False, True, False])
+        .sort(pl.col("first") > pl.col("until"), (pl.col("first") - pl.col("until")).abs(),
+              "container")
         .unique(["object", "container_name"], keep="first", maintain_order=True)
         .group_by("object", "container", "identity")
         .agg(pl.col("place").min(), called=pl.col("container_name").min())
@@ -80,6 +84,45 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     )
     columns = list(EVIDENCE)
     return pl.concat([evidence.filter(~_IS_POD), said.select(columns), rest.select(columns)])
+
+
+def in_sandboxes(
+    evidence: pl.DataFrame, boxes: Mapping[str, tuple[str, str | None]]
+) -> pl.DataFrame:
+    """EVIDENCE of BOXES (sandbox → key of its Pod, CUID) as of those Pods, or of those CUIDs."""
+    if not boxes:
+        return evidence
+    homes = pl.DataFrame(
+        [(box, *home) for box, home in boxes.items()],
+        schema={"container": pl.String, "home": pl.String, "inside": pl.String}, orient="row",
+    )  # fmt: skip
+    found = evidence.join(homes, on="container", how="left", maintain_order="left")
+    return found.with_columns(
+        pod_key=pl.coalesce("home", "pod_key"),
+        container=pl.coalesce("inside", "container"),
+        cuid=pl.coalesce("inside", "cuid"),
+        identity=pl.when(pl.col("inside").is_not_null())
+        .then(pl.lit("cuid", EVIDENCE["identity"]))
+        .otherwise("identity"),
+    ).select(evidence.columns)
+
+
+def _without_carried(evidence: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE without containers that are known by an id alone which lines carry beside a CUID.
+
+    They are among those that these lines name, if not surely one of them. Where the lines
+    contradict what is told of the id, it is not sure whose it was: it stays.
+    """
+    is_by_id = ((pl.col("identity") == "container_id") & ~_IS_POD).fill_null(False)
+    by_id = evidence.filter(
+        is_by_id & ~pl.col("container").is_in(events["container"].unique().implode())
+    ).with_columns(container_id="container")
+    lines = events.filter(pl.col("container_id").is_in(by_id["container"].unique().implode()))
+    if lines.is_empty():
+        return evidence
+    carried = set(lines["container_id"]) - contradicted(lines, by_id)
+    those = pl.Series(sorted(carried), dtype=pl.String).implode()
+    return evidence.filter(~(is_by_id & pl.col("container").is_in(those)))
 
 
 def _turned(turns: pl.DataFrame, members: pl.DataFrame) -> pl.DataFrame:

@@ -24,6 +24,11 @@ _NAMED: Final = pl.Schema(
     {"container": pl.String(), "to": pl.String(), "called": pl.String(), "key": pl.String()}
 )
 _EVER: Final = -(1 << 63)
+# Lines that know their container better than by its Pod, and of their Pod the name alone.
+_BY_NAME: Final = (
+    pl.col("pod_uid").is_null() & pl.col("pod").is_not_null()
+    & pl.col("identity").is_in(["cuid", "container_id"])
+)  # fmt: skip
 Told = dict[str, list[tuple[int, str]]]
 """Container or Pod → [(from when on, ns; own IP)]."""
 
@@ -32,7 +37,7 @@ class Ladder:
     """What the evidence in SUMMARY joins, and the addresses that it tells."""
 
     def __init__(self, summary: Summary) -> None:
-        self._rungs = Rungs(summary.evidence)
+        self._rungs = Rungs(summary.evidence, summary.groups)
         self._always: dict[str, Name | None] = {}  # container: its better name
         self._steps: dict[str, list[tuple[int, Name | None]]] = {}  # … that depends on the time
         # Pods by (namespace, name), for lines that name their container better than by that.
@@ -40,6 +45,7 @@ class Ladder:
         self.evidence = self._settled(summary.evidence)
         self._told, self._told_of_pods = _addresses(self.evidence)
         self.evidence = _with_addresses(self.evidence, self._told_of_pods)
+        self._homes = self._homes_of(summary.groups)
         self._learn(summary.groups)
         self.moving = frozenset(self._undecided(summary.groups))
 
@@ -134,11 +140,48 @@ class Ladder:
 
     def _with_pods(self, frame: pl.DataFrame) -> pl.DataFrame:
         """FRAME with the uid of the Pod as `pod_key` where a line has a CUID and the Pod's name."""
-        by_name = (
-            pl.col("pod_uid").is_null() & pl.col("pod").is_not_null()
-            & pl.col("identity").is_in(["cuid", "container_id"])
+        if not self._rungs.known or frame.filter(_BY_NAME).is_empty():
+            return frame
+        if self._homes.height:
+            on = ["container", "namespace", "pod"]
+            frame = frame.join(
+                self._homes, on=on, how="left", nulls_equal=True, maintain_order="left"
+            )
+        else:
+            frame = frame.with_columns(
+                home=pl.lit(None, pl.String), settled=pl.lit(None, pl.Boolean)
+            )
+        met = _BY_NAME & pl.col("settled").fill_null(False)
+        frame = self._with_pods_met_now(
+            frame.with_columns(
+                pod_key=pl.when(met).then(pl.coalesce("home", "pod_key")).otherwise("pod_key")
+            ),
+            (_BY_NAME & pl.col("settled").is_null()).fill_null(False),
+        )
+        return frame.drop("home", "settled")
+
+    def _homes_of(self, groups: pl.DataFrame) -> pl.DataFrame:
+        """Which Pod each container of GROUPS is in whose lines have its name alone, if it is known.
+
+        From the first to the last of all those lines: how they are cut into groups is no matter.
+        """
+        rows = groups.filter(_BY_NAME & (pl.col("kind") == "event") & self._rungs.known)
+        lives = rows.group_by("container", "namespace", "pod").agg(
+            pl.col("first").min().cast(pl.Int64), pl.col("last").max().cast(pl.Int64)
+        )
+        found = [
+            (container, space, pod, True,
+             self._rungs.home(Who(None, None, None, None, None, space, pod), first, last))
+            for container, space, pod, first, last in lives.iter_rows()
+        ]  # fmt: skip
+        return pl.DataFrame(
+            found, schema={"container": pl.String, "namespace": pl.String, "pod": pl.String,
+                           "settled": pl.Boolean, "home": pl.String}, orient="row",
         )  # fmt: skip
-        if not self._rungs.known or frame.filter(by_name).is_empty():
+
+    def _with_pods_met_now(self, frame: pl.DataFrame, by_name: pl.Expr) -> pl.DataFrame:
+        """FRAME with the Pods of containers that the summary did not know, from line to line."""
+        if frame.filter(by_name).is_empty():
             return frame
         for key in frame.filter(by_name).select("namespace", "pod").unique().iter_rows():
             if key not in self._pods:
@@ -248,7 +291,7 @@ class Ladder:
             if cuid is None:
                 who = Who(*said)
                 name = self._rungs.name(who) or self._in_turn(who, at, until) or name
-            named.append((name.container, name.identity, name.key))
+            named.append((name.container, name.identity, name.key or key))
         columns = dict(zip(("container", "identity", "pod_key"), zip(*named, strict=True),
                            strict=True))  # fmt: skip
         return evidence.with_columns(

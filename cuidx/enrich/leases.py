@@ -21,6 +21,7 @@ SECOND: Final = 1_000_000_000
 # Two clocks: UTC nanoseconds, or, where nothing has a time, the order of the lines.
 Clock = Literal["time", "order"]
 STALE: Final = 300 * SECOND  # how long Prometheus shows a series that has gone, by default
+_EVER: Final = -(1 << 63)
 PLACE: Final = 1 << 40  # lines in a source, for the order of lines over all sources
 
 Change = Literal["first", "recycled", "restarted", "returned", "shared"]
@@ -247,6 +248,44 @@ def pods_by_address(found: list[_Span]) -> dict[str, str]:
                 if other.first <= span.last and span.first <= other.firm and other.pod_key:
                     pods.setdefault(span.container, set()).add(other.pod_key)
     return {name: keys.pop() for name, keys in pods.items() if len(keys) == 1}
+
+
+def pods_of_sandboxes(found: list[_Span], summary: Summary) -> dict[str, tuple[str, str | None]]:
+    """Sandbox → (key of its Pod, CUID), for those that evidence knows by their Pod's name alone.
+
+    It is the Pod of that name that had the sandbox's address meanwhile, where just one is known; of
+    Pods without a uid, the one CUID (else null). Who began after the address was given back is
+    another, and so is who was gone when it was given out. Of two sandboxes of a Pod none is sure.
+    """
+    others: dict[tuple[str, str], list[_Span]] = {}
+    for span in found:
+        if span.pod_name and span.pod_key and (span.pod_uid or span.identity == "cuid"):
+            others.setdefault((span.ip, span.pod_name), []).append(span)
+    begun, ended = _moments(summary, "assign"), _moments(summary, "release")
+    homes: dict[str, set[tuple[str, str | None]]] = {}
+    for span in found:
+        if span.identity != "sandbox_id" or span.lines or span.pod_uid or not span.pod_name:
+            continue
+        at = (span.container, span.ip)
+        first, last = min(begun.get(at, [_EVER])), max(ended.get(at, [-_EVER]))
+        for other in others.get((span.ip, span.pod_name), ()):
+            near = other.first - SECOND <= span.last and span.first <= other.firm + SECOND
+            if near and other.first < last and first < other.last and other.pod_key:
+                cuid = None if other.pod_uid else other.container
+                homes.setdefault(span.container, set()).add((other.pod_key, cuid))
+    often = Counter(home for several in homes.values() for home in several)
+    return {box: home for box, (home, *more) in homes.items() if not more and often[home] == 1}
+
+
+def _moments(summary: Summary, lease: str) -> dict[tuple[str, str], list[int]]:
+    """(container, ip) → when evidence says that the address was given out (`assign`), or back."""
+    rows = summary.evidence.filter(pl.col("lease") == lease).drop_nulls(["container", "ip", "at"])
+    found: dict[tuple[str, str], list[int]] = {}
+    for container, ip, at in rows.select(
+        "container", "ip", pl.col("at").cast(pl.Int64)
+    ).iter_rows():
+        found.setdefault((container, ip), []).append(at)
+    return found
 
 
 def addresses(found: list[_Span], clock: Clock) -> list[Address]:

@@ -6,7 +6,8 @@
     flows, Prometheus   namespace/Pod ↔ address, uid ↔ namespace/Pod
 
 Only evidence joins. That two identities stand on one line is no proof: a collector's metadata can
-be the previous Pod's for a moment.
+be the previous Pod's for a moment. But where every line of a container id has one CUID, and every
+line of that CUID this id, what evidence says of the id it says of the CUID (`only_together`).
 
 A Pod's name is used again: by a StatefulSet always, by a Deployment never (its Pods end in five
 random letters). So a name leads to a uid only at a time at which just one uid is known to have it.
@@ -60,9 +61,10 @@ class _Turn:
 
 
 class Rungs:
-    """What EVIDENCE joins."""
+    """What EVIDENCE joins; GROUPS of lines tell which ids always stand beside one CUID."""
 
-    def __init__(self, evidence: pl.DataFrame) -> None:
+    def __init__(self, evidence: pl.DataFrame, groups: pl.DataFrame) -> None:
+        self._same = only_together(groups, evidence)  # container id: CUID
         self._cuids: dict[Whose, set[str]] = {}
         self._ids: dict[Whose, set[str]] = {}  # the restart count is None where any will do
         self._whose: dict[str, set[Whose]] = {}  # of container ids
@@ -90,6 +92,14 @@ class Rungs:
             spans[key] = min(low, before[0]), max(high, before[1])
         for (space, pod, whom), span in spans.items():
             self._turns.setdefault((space, pod), []).append(_Turn(whom, *span))
+        of: dict[str, set[str]] = {}
+        for (uid, *_), cuids in self._cuids.items():
+            for cuid in cuids:
+                of.setdefault(cuid, set()).add(uid)
+        for id_, cuid in list(self._same.items()):
+            home = self.pod_of(Who(id_, None, None, None, None, None, None))
+            if home and home not in of.get(cuid, {home}):
+                del self._same[id_]
 
     def _join(self, row: Who, cuid: str | None) -> None:
         uid, id_, name, restart = row.pod_uid, row.container_id, row.container_name, row.restart
@@ -114,7 +124,9 @@ class Rungs:
     @property
     def known(self) -> bool:
         """Whether there is anything that joins."""
-        return bool(self._cuids or self._ids or self._whose or self._sandbox or self._turns)
+        return bool(
+            self._cuids or self._ids or self._whose or self._sandbox or self._turns or self._same
+        )
 
     def pod_of(self, row: Who) -> str | None:
         """The uid of the Pod that ROW is of, where it or what joins its ids says so."""
@@ -134,14 +146,21 @@ class Rungs:
         uid = self.pod_of(row)
         id_, name, restart = row.container_id, row.container_name, row.restart
         if uid is None:
+            if id_:
+                return self._by_id(id_, None) if id_ in self._same else None
             box = row.sandbox_id
-            return Name(box, "sandbox_id", box) if box and not id_ else None
+            return Name(box, "sandbox_id", box) if box else None
         if not id_:
             return self._in_pod(uid, name, restart) or Name(
                 *_by_uid(uid, name, restart), key=uid)  # fmt: skip
         if len(whose := self._whose.get(id_, set())) == 1:
             ((_, name, restart),) = whose
-        return self._cuid(uid, name, restart) or Name(id_, "container_id", uid)
+        return self._cuid(uid, name, restart) or self._by_id(id_, uid)
+
+    def _by_id(self, id_: str, uid: str | None) -> Name:
+        if cuid := self._same.get(id_):
+            return Name(cuid, "cuid", uid)
+        return Name(id_, "container_id", uid)
 
     def _cuid(self, uid: str, name: str | None, restart: int | None) -> Name | None:
         # Node mode has a CUID for each container; a sidecar has one for its Pod.
@@ -154,7 +173,7 @@ class Rungs:
         """The best name of a container that is known by its Pod and its name there."""
         found = self._cuid(uid, name, restart)
         if found is None and name and (id_ := _only(self._ids.get((uid, name, restart), ()))):
-            found = Name(id_, "container_id", uid)
+            found = self._by_id(id_, uid)
         return found
 
     def turns(self, row: Who) -> tuple[Name | None, list[tuple[int, Name | None]]] | None:
@@ -163,14 +182,11 @@ class Rungs:
         (name, []) where that does not depend on the time; (None, steps) where each step (ns, name)
         holds until the next one. None where the Pod's name is not known at all.
         """
-        pod, space = row.pod or "", row.namespace
-        if space is None:
-            space = _only(self._spaces.get(pod, ()))
-        turns = self._turns.get((space, pod), [])
+        turns = self._turns_of(row)
         if not turns:
             return None
         names = {turn.pod: self._of_turn(turn.pod, row) for turn in turns}
-        if len(turns) == 1 and _GENERATED.search(pod):
+        if len(turns) == 1 and _GENERATED.search(row.pod or ""):
             return names[turns[0].pod], []
         steps: list[tuple[int, Name | None]] = []
         # A clock may be a second off. But before a later Pod was there, the name may still have
@@ -185,12 +201,98 @@ class Rungs:
                 steps.append((edge, name))
         return None, steps
 
+    def home(self, row: Who, first: int | None, last: int | None) -> str | None:
+        """Which Pod a container is in whose lines, from FIRST to LAST (ns), know ROW's name alone.
+
+        It is in one Pod all its life: in the only one that can have had the name at both ends, or
+        that surely had it at one of them, can have had it at the other, and nobody else meanwhile.
+        """
+        turns = self._turns_of(row)
+        if len(turns) == 1 and _GENERATED.search(row.pod or ""):
+            return turns[0].pod
+        if first is None or last is None:
+            return None
+        ends = [
+            {t.pod for t in turns if t.first - SECOND <= end <= t.last + SECOND}
+            for end in (first, last)
+        ]
+        if len(ends[0]) == 1 and ends[0] == ends[1]:
+            return ends[0].pop()
+        sure = {
+            t.pod
+            for end, there in zip((first, last), ends, strict=True)
+            for t in turns
+            if there == {t.pod} and t.first <= end <= t.last
+        }
+        if len(sure) != 1 or not all(sure <= there for there in ends if there):
+            return None
+        between = any(
+            max(t.first, first + SECOND) <= min(t.last, last - SECOND)
+            for t in turns
+            if t.pod not in sure
+        )
+        return None if between else sure.pop()
+
+    def _turns_of(self, row: Who) -> list[_Turn]:
+        pod, space = row.pod or "", row.namespace
+        if space is None:
+            space = _only(self._spaces.get(pod, ()))
+        return self._turns.get((space, pod), [])
+
     def _of_turn(self, whom: str, row: Who) -> Name:
         if found := self._in_pod(whom, row.container_name, row.restart):
             return found
         if whom in self._sandboxes:
             return Name(whom, "sandbox_id", whom)
         return Name(*_by_uid(whom, row.container_name, row.restart), key=whom)
+
+
+def only_together(groups: pl.DataFrame, evidence: pl.DataFrame) -> dict[str, str]:
+    """Container ids in EVIDENCE that stand on all lines of one CUID, and on no others: id → CUID.
+
+    None whose evidence contradicts, by more than a second: it began or ended amid those lines.
+    """
+    told = evidence.filter(pl.col("cuid").is_null() & pl.col("container_id").is_not_null())
+    events = groups.filter(pl.col("kind") == "event")
+    events = events.filter(
+        pl.col("cuid").is_in(
+            events.filter(pl.col("container_id").is_in(told["container_id"].implode()))["cuid"]
+            .drop_nulls().unique().implode()
+        )
+        | pl.col("container_id").is_in(told["container_id"].implode())
+    )  # fmt: skip
+    if events.is_empty():
+        return {}
+    ids: dict[str | None, set[str | None]] = {}
+    cuids: dict[str | None, set[str | None]] = {}
+    for cuid, id_ in events.select("cuid", "container_id").iter_rows():
+        ids.setdefault(cuid, set()).add(id_)
+        cuids.setdefault(id_, set()).add(cuid)
+    against = contradicted(events, told)
+    return {
+        id_: cuid
+        for id_, (cuid, *more) in cuids.items()
+        if id_ and cuid and not more and ids[cuid] == {id_} and id_ not in against
+    }
+
+
+def contradicted(events: pl.DataFrame, evidence: pl.DataFrame) -> set[str]:
+    """Container ids that EVENTS (groups) carry before or after their life in EVIDENCE."""
+    starts, stops = (
+        pl.col("time").filter(pl.col("lifecycle") == turn) for turn in ("start", "stop")
+    )
+    bounds = evidence.group_by("container_id").agg(
+        begun=pl.min_horizontal(starts.min(), pl.col("started").min()),
+        ended=pl.max_horizontal(stops.max(), pl.col("ended").max()),
+    )
+    second = pl.duration(seconds=1)
+    wrong = (
+        events.group_by("container_id").agg(pl.col("first").min(), pl.col("last").max())
+        .join(bounds, on="container_id")
+        .filter((pl.col("first") < pl.col("begun") - second)
+                | (pl.col("last") > pl.col("ended") + second))
+    )  # fmt: skip
+    return set(wrong["container_id"])
 
 
 def _by_uid(uid: str, name: str | None, restart: int | None) -> tuple[str, str]:
