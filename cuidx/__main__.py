@@ -9,9 +9,12 @@ def main() -> None:
         from cuidx.tagger.app import main as tag
 
         sys.exit(tag(sys.argv[2:]))
-    from cuidx.cli.app import main as others
+    try:
+        from cuidx.cli.app import main as others
 
-    others()
+        others()
+    except KeyboardInterrupt:  # while modules were loaded: from then on the application sees to it
+        sys.exit(130)
 
 
 if __name__ == "__main__":

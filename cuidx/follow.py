@@ -14,7 +14,7 @@ import polars as pl
 from cuidx import formats, times
 from cuidx.enrich.records import Carry, Documents, date
 from cuidx.errors import SourceError
-from cuidx.load import BOM, STRICT_JSON, Opened, Options
+from cuidx.reading import BOM, STRICT_JSON, Opened, Options
 from cuidx.schema import ROLES
 from cuidx.sources.paths import STDIN
 from cuidx.sources.stream import compression

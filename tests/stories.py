@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 import cuidx
-from cuidx import load, times
+from cuidx import reading as load
+from cuidx import times
 from cuidx.case import Case
 from cuidx.sources import stream
 

@@ -15,7 +15,7 @@ import cuidx
 from cuidx.formats import BY_NAME, FORMATS
 
 ROOT = Path(cuidx.__file__).parent
-# A layer imports itself and those before it. `load` stands below `analyses` because those take
+# A layer imports itself and those before it. `reading` stands below `analyses` because those take
 # what it gives, `case` above `present` because a Case shows itself.
 RANKS = (
     *(
@@ -28,7 +28,7 @@ RANKS = (
         "sources",
         "formats",
         "enrich",
-        "load",
+        "reading",
     ),
     *("follow", "analyses", "present", "charts", "report", "case", "cli"),
 )
@@ -216,3 +216,10 @@ def test_how_a_command_reads_and_chooses_can_be_said_in_python_too(command: str)
     question = getattr(cuidx.Case, METHODS.get(command, command))
     in_python = {*signature(cuidx.open_case).parameters, *signature(question).parameters}
     assert options - in_python == set()
+
+
+@pytest.mark.parametrize("name", cuidx.__all__)
+def test_no_module_takes_the_place_of_a_public_name(name: str) -> None:
+    # A module that is imported becomes an attribute of its package, over `__getattr__`.
+    assert not (ROOT / f"{name}.py").exists()
+    assert not (ROOT / name).exists()

@@ -727,7 +727,7 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_the_example_in_the_help_works(command: str) -> None:
+def test_the_example_in_the_help_works(command: str, tmp_path: Path) -> None:
     said = ask(command, "--help")
     assert (said.code, said.err) == (0, "")
     (example,) = re.findall(r"Example: (cuidx .*)", said.out, re.DOTALL)
@@ -735,7 +735,10 @@ def test_the_example_in_the_help_works(command: str) -> None:
         with started(*example.split()[1:]) as process:
             done = ended(process)
     else:
-        done = typed(" ".join(example.split()))
+        written = " -o story " in example  # a folder, and nothing on standard output
+        done = typed(" ".join(example.split()).replace(" story ", f" {tmp_path / 'story'} "))
+        assert not written or (done.out, any((tmp_path / "story").iterdir())) == ("", True)
+        done = done._replace(out=done.out or str(written))
     assert (done.code, done.out > "") == (0, True), done.err
 
 
@@ -841,3 +844,30 @@ def test_a_full_disk_behind_standard_output_is_said_plainly() -> None:
     assert done.stderr.decode().splitlines() == [
         "cuidx: writing stopped: No space left on device", "  make room, or write elsewhere"
     ]  # fmt: skip
+
+
+def test_an_interrupt_while_modules_load_ends_without_a_traceback() -> None:
+    stop = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    script = f"""
+import sys
+
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cuidx.cli.timeline":
+            {stop}
+
+sys.meta_path.insert(0, Stop())
+sys.argv = ["cuidx", "timeline", "{FIGURE}"]
+from cuidx.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_rejects_do_not_go_among_the_result() -> None:
+    said = ask("timeline", FIGURE, "--rejects", "-")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "cuidx: --rejects: standard output is the result's\n  name a file\n"

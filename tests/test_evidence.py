@@ -236,6 +236,24 @@ def test_where_two_uids_may_have_the_name_at_once_it_stays_a_name(opened: Any) -
     assert lines(case) == {U1: 1, "shop/pay-0": 1, U2: 1}
 
 
+def test_a_name_stays_the_former_pod_s_until_the_next_is_there(opened: Any) -> None:
+    """Killed at once: of the former nothing is heard after its start, and it logs until then."""
+
+    def started(uid: str, second: float) -> dict[str, Any]:
+        time = at(second)[:19] + "Z"
+        return {"kind": "Event", "apiVersion": "v1", "reason": "Scheduled", "type": "Normal",
+                "metadata": {"name": f"db-0.{second}", "namespace": "shop"},
+                "involvedObject": {"kind": "Pod", "namespace": "shop", "name": "db-0", "uid": uid},
+                "message": "Successfully assigned shop/db-0 to node-1", "count": 1,
+                "firstTimestamp": time, "lastTimestamp": time}  # fmt: skip
+
+    events = json.dumps({"kind": "List", "apiVersion": "v1",
+                         "items": [started(U1, 10), started(U2, 100)]})  # fmt: skip
+    who = {"namespace": "shop", "pod": "db-0"}
+    case = opened([line(10.5, **who), line(99.7, **who), line(100.2, **who)], events=events)
+    assert lines(case) == {U1: 1, "shop/db-0": 1, U2: 1}
+
+
 def test_names_in_other_namespaces_are_other_pods(opened: Any) -> None:
     case = opened(
         [line(12, pod="pay-0", namespace="test"), line(13, pod="pay-0")],

@@ -30,7 +30,7 @@ from stories import FIXTURES, FULL, answers, at, folder, reading, rows_of, suffi
 import cuidx
 from cuidx.cli.app import run
 from cuidx.enrich.summary import Summary
-from cuidx.load import Records
+from cuidx.reading import Records
 from cuidx.schema import ROLES
 from cuidx.sources.paths import expand
 

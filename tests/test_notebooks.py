@@ -38,9 +38,10 @@ def said(output: Any) -> Any:
     return {kind: None if picture else data[kind] for kind in data if picture or kind in COMPARED}
 
 
-def test_the_four_notebooks_are_there() -> None:
+def test_the_five_notebooks_are_there() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         "01-who-was-this-ip", "02-root-cause", "03-steps-in-numbers", "04-your-own-logs",
+        "05-evaluation",
     ]  # fmt: skip
 
 

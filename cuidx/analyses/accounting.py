@@ -37,6 +37,7 @@ class Bins:
     untagged: int = 0
     first: str | None = None
     last: str | None = None
+    not_read: int = 0  # bytes that were skipped: they are outside the times asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +56,28 @@ class Accounting(Bins):
 
     def as_json(self) -> dict[str, Any]:
         """As in the JSON output's `accounting`."""
-        return {**asdict(self), "sources": [asdict(source) for source in self.sources]}
+        return {**_as_json(self), "sources": [_as_json(source) for source in self.sources]}
 
 
-def accounting(summary: Summary, sources: Sequence[tuple[int, str, str | None]]) -> Accounting:
-    """The bins of all records; SOURCES are (number in the groups, path, format)."""
+def _as_json(bins: Bins) -> dict[str, Any]:
+    counts = asdict(bins)
+    if not bins.not_read:  # as nearly always
+        del counts["not_read"]
+    return counts
+
+
+def accounting(summary: Summary, sources: Sequence[tuple[int, str, str | None, int]]) -> Accounting:
+    """The bins of all records; SOURCES are (number in the groups, path, format, not read)."""
     groups = summary.groups
     return Accounting(
         **_bins(groups),
+        not_read=sum(skipped for _, _, _, skipped in sources),
         sources=tuple(
-            SourceBins(**_bins(groups.filter(pl.col("source") == at)), path=path, format=name)
-            for at, path, name in sources
+            SourceBins(**_bins(groups.filter(pl.col("source") == at)), path=path, format=name,
+                       not_read=skipped)
+            for at, path, name, skipped in sources
         ),
-    )
+    )  # fmt: skip
 
 
 def _bins(groups: pl.DataFrame) -> dict[str, Any]:

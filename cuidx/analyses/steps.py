@@ -77,10 +77,11 @@ def steps(
         source      line  container  ip          ip_search              cuid_search     needless
         export.log    10  4a23…      10.10.11.2  {2 hits … 7 lines …}   {1 … 2 …}              5
 
-    EVENTS are all events, as EVENTS, any value null. ALERTS have the first columns of ALERTS, and
-    time (Int64 nanoseconds). FOUND, as FOUND, is what a search by address looks through where that
-    is more than the own address: event (the row in EVENTS) and ip, each pair once. Time is n log n
-    in events and alerts, whatever the window; memory 50 bytes an event, and what a million need.
+    EVENTS are all events, as EVENTS, any value null; a request may be 64 bits of it. ALERTS have
+    the first columns of ALERTS, and time (Int64 nanoseconds). FOUND, as FOUND, is what a search by
+    address looks through where that is more than the own address: event (the row in EVENTS) and ip,
+    each pair once. Time is n log n in events and alerts, whatever the window; memory 50 bytes an
+    event, and what a million need.
     """
     # As long as a column with words lives, they keep their numbers.
     words = pl.Series([""], dtype=WORD)
@@ -167,9 +168,11 @@ def _compared(result: pl.DataFrame) -> pl.DataFrame:
 def _coded(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """The columns of SCHEMA, with numbers for texts."""
     return frame.select(
-        pl.col(name).cast(dtype).to_physical() if dtype == WORD else pl.col(name).cast(dtype)
+        pl.col(name).cast(dtype) if dtype != WORD
+        else pl.col(name).rank("dense") if frame.schema[name] == pl.UInt64
+        else pl.col(name).cast(dtype).to_physical()
         for name, dtype in schema.items()
-    )
+    )  # fmt: skip
 
 
 def _sizes(requests: pl.Series) -> pl.Series:

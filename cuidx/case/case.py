@@ -39,9 +39,9 @@ from cuidx.case.trace import trace_calls
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
 from cuidx.formats.kept import metadata
-from cuidx.load import Opened, Options, Records
 from cuidx.present.notebook import summary
 from cuidx.present.rows import json_rows
+from cuidx.reading import Opened, Options, Records
 from cuidx.schema import EVENTS, ROLES
 from cuidx.sources.elastic import parse
 from cuidx.sources.paths import STDIN, Source

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cuidx.errors import UsageError
-from cuidx.load import Options
+from cuidx.reading import Options
 from cuidx.schema import ROLES
 from cuidx.sources.paths import CONFIG, STDIN, Source
 

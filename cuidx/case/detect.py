@@ -7,7 +7,7 @@ import polars as pl
 from cuidx.analyses.detect import FILES, WANT, Observer
 from cuidx.case.story import Story
 from cuidx.formats.advice import advice, close_call
-from cuidx.load import Opened
+from cuidx.reading import Opened
 from cuidx.schema import TIME
 
 
@@ -52,7 +52,8 @@ def _why(one: Opened, seen: Observer, story: Story) -> list[str]:
     elif one.sample is not None:
         count = len(one.sample.filled)
         lines = "the first line" if count == 1 else f"the first {count:,} lines"
-        said.append(f"{lines} look like {one.format}: {one.confidence:.0%} sure")
+        sure = f"{lines} look like {one.format}: {one.confidence:.0%} sure"
+        said.append(sure if count else "there is no line to tell it by")
         if one.second is not None and one.second[1] > 0:
             said.append(close_call(one.format or "", one.confidence, one.second))
     if one.zoneless:

@@ -15,7 +15,7 @@ from cuidx.case.rows import as_events
 from cuidx.case.story import Story, settled
 from cuidx.errors import SourceError
 from cuidx.follow import Following
-from cuidx.load import Opened, Records
+from cuidx.reading import Opened, Records
 from cuidx.sources.paths import STDIN, Source
 
 

@@ -13,8 +13,8 @@ import polars as pl
 from cuidx.case.case import Case, Where, pairs
 from cuidx.case.config import config_beside, read_config, short
 from cuidx.enrich.records import Skew
-from cuidx.load import Options, Records
 from cuidx.present.notebook import Meter, in_notebook
+from cuidx.reading import Options, Records
 from cuidx.sources.elastic import open_index
 from cuidx.sources.paths import expand
 
@@ -33,6 +33,7 @@ def open_case(
     skew: Sequence[str] = (),
     now: str | None = None,
     exact: bool = False,
+    seek: bool = False,
     engine: str = "auto",
     ca: str | os.PathLike[str] | None = None,
     insecure: bool = False,
@@ -47,6 +48,9 @@ def open_case(
     and the bytes that were read of it; in a notebook a line below the cell says so.
     without it `cuidx.toml` beside the sources, or above them, is taken. ENGINE says where an index
     is computed (auto, local, elasticsearch), CA is a PEM file for its server, INSECURE trusts any.
+
+    With SEEK, of large files in order of time no more than SINCE to UNTIL is read (`accounting` and
+    `warnings` say so); holders of addresses, too, are then those of that time.
 
     Raises:
         UsageError: an option that can't work.
@@ -67,7 +71,7 @@ def open_case(
         skews=tuple(Skew.of(words) for words in skew),
         exact=exact,
     )
-    records = Records(found, options)
+    records = Records(found, options, skips=frozenset(shown) if seek else frozenset())
     if progress is None and in_notebook():
         progress = Meter()
     if progress is not None:

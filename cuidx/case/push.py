@@ -16,7 +16,7 @@ from cuidx.case.documents import documents, struct_of
 from cuidx.case.story import Story
 from cuidx.enrich.records import Documents
 from cuidx.errors import SourceError
-from cuidx.load import Part
+from cuidx.reading import Part
 from cuidx.schema import KIND, ROLES
 from cuidx.sources.elastic import (
     Address,

@@ -15,7 +15,7 @@ import polars as pl
 from cuidx.enrich.identity import request_key
 from cuidx.enrich.summary import PAIRS, Summary
 from cuidx.errors import UsageError
-from cuidx.load import Records
+from cuidx.reading import Records
 from cuidx.schema import KIND, TIME
 from cuidx.sources.elastic import Index, Stored, layout
 from cuidx.sources.elastic.index import Query

@@ -35,7 +35,8 @@ from cuidx.enrich.leases import (
 from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
-from cuidx.load import Opened, Part, Records
+from cuidx.formats.base import Grouped
+from cuidx.reading import Opened, Part, Records
 from cuidx.schema import detached
 from cuidx.sources.elastic import layout
 from cuidx.sources.elastic.index import Query
@@ -99,9 +100,11 @@ class Story:
         self, want: frozenset[str], take: Callable[[Part], None] | None, *, again: bool = False
     ) -> Summary:
         pairs: list[pl.DataFrame] = []
+        grouped: list[tuple[int, Grouped]] = []
+        in_groups = take is None and self._requests is None and want == WHO_AND_WHEN
 
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
-            for part in self.records.parts(want, request_pairs):
+            for part in self.records.parts(want, request_pairs, in_groups=in_groups):
                 if take is not None:
                     take(part)
                 if not again:
@@ -110,9 +113,12 @@ class Story:
                     self._requests.add(part.frame, part.source)
                 if part.beside is not None:
                     pairs.append(part.beside)
+                if part.grouped is not None:
+                    # What each line says has been used; kept, it would grow with the lines.
+                    grouped.append((part.source, replace(part.grouped, by_line=None)))
                 yield part.source, part.frame
 
-        return Summary.of(parts(), pairs)
+        return Summary.of(parts(), pairs, grouped)
 
     def pass_rejects(self, path: str, frame: pl.DataFrame) -> None:
         """Hand the unreadable records of FRAME, from the source PATH, to who wants them."""
@@ -288,6 +294,11 @@ class Story:
         found = settled(frame, self.ladder).with_columns(place=pl.lit(source, pl.Int64))
         return found if self._holders is None else _name_ip_lines(found, self._holders)
 
+    @property
+    def is_timeless(self) -> bool:
+        """Whether no line's container depends on its time; known once `book` was asked for."""
+        return self._holders is None and not self.ladder.moving
+
     def is_for_leases(self, source: int) -> bool:
         """Whether a source was read for its leases alone."""
         return self.opened[source].given in self.lease_sources
@@ -339,12 +350,12 @@ class Story:
         """Where every record went, but for those read for their leases alone."""
         summary = self.book[0]
         shown = [
-            (at, one.path, one.format)
+            (at, one.path, one.format, one.not_read)
             for at, one in enumerate(self.opened)
             if one.left_out is None and not self.is_for_leases(at)
         ]
         if self.lease_sources:
-            places = pl.Series([at for at, _, _ in shown], dtype=pl.Int64)
+            places = pl.Series([at for at, *_ in shown], dtype=pl.Int64)
             groups = summary.groups.filter(pl.col("source").is_in(places.implode()))
             summary = replace(summary, groups=groups)
         return accounting(summary, shown)

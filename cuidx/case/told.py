@@ -7,7 +7,7 @@ from typing import Protocol
 from cuidx import times
 from cuidx.analyses.accounting import Accounting
 from cuidx.errors import SourceError
-from cuidx.load import Opened, Records
+from cuidx.reading import Opened, Records
 
 
 class Told(Protocol):

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from cuidx.case import Case
 
 
+# These ask for nothing outside --since and --until: that part of a file may be left unread.
+_SEEKING = ("timeline", "reuse", "annotate")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A table, with other top-level keys of the JSON (`extra`) and what its drawing needs."""
@@ -83,7 +87,7 @@ class Session:
 
         form = self._form()
         with ExitStack() as stack:
-            case = self._case(stack)
+            case = self._case(stack, seek=command in _SEEKING)
             asked = question(case)
             answer = asked if isinstance(asked, Answer) else Answer(asked)
             table = answer.table
@@ -131,7 +135,7 @@ class Session:
         form = self._form()
         count = 0
         with ExitStack() as stack:
-            case = self._case(stack, passes=2)
+            case = self._case(stack, passes=2, seek=command in _SEEKING)
             result = Result(command, rows, [], {}, [], extra={}, columns=list(columns))
 
             def frames() -> Iterator[pl.DataFrame]:
@@ -185,7 +189,7 @@ class Session:
         check(self.output)
         return form
 
-    def _case(self, stack: ExitStack, passes: int = 1) -> Case:
+    def _case(self, stack: ExitStack, passes: int = 1, *, seek: bool = False) -> Case:
         """The case, with what reading it needs set up on STACK: a progress bar, the rejects.
 
         Of two PASSES the second writes as it reads: then no bar may come between the lines.
@@ -210,6 +214,7 @@ class Session:
             skew=self.skew or [],
             now=self.now,
             exact=self.exact,
+            seek=seek,
             engine=self.engine or "auto",
             ca=self.ca,
             insecure=self.insecure,
@@ -222,6 +227,12 @@ class Session:
         if case.config is not None and not self.quiet:
             print(f"config: {visible(case.config)}", file=sys.stderr)
         if self.rejects is not None:
+            if is_stdout(self.rejects):
+                from cuidx.errors import UsageError
+
+                raise UsageError(
+                    "standard output is the result's", where="--rejects", do="name a file"
+                )
             target = stack.enter_context(open_output(self.rejects))
             case.reject = _reject_to(target)
         return case

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from cuidx import times
 from cuidx.errors import UsageError
+from cuidx.formats import native
+from cuidx.formats.base import Grouped, requests_of
 from cuidx.schema import EVIDENCE_TIMES, KIND, TIME, TIME_FROM
 
 _WHENCE: Final = pl.Enum(TIME_FROM)
@@ -134,25 +136,36 @@ class Carry:
     def __init__(self) -> None:
         self._last: int | None = None
 
-    def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """FRAME, the next rows of the file, with times carried on; the state moves behind it."""
+    def apply(
+        self, frame: pl.DataFrame, before: pl.Series | None = None, latest: int | None = None
+    ) -> pl.DataFrame:
+        """FRAME, the next rows of the file, with times carried on; the state moves behind it.
+
+        BEFORE and LATEST are as in `formats.base.Grouped`, where other lines stand between.
+        """
         time = frame["time"]
+        told = time.cast(pl.Int64)
+        if before is not None:
+            both = pl.DataFrame([before.alias("before"), told.alias("own")])
+            told = both.select(pl.concat_list("before", "own").explode().forward_fill())[
+                "before"
+            ].gather_every(2, 1)
         missing = (frame["kind"] == "event") & time.is_null()
         if missing.any():
-            filled = time.cast(pl.Int64).forward_fill()
+            told = told.forward_fill()
             if self._last is not None:
-                filled = filled.fill_null(self._last)
-            carried = filled.cast(TIME)
+                told = told.fill_null(self._last)
+            carried = told.cast(TIME)
             frame = frame.with_columns(
                 time=pl.when(missing).then(carried).otherwise(time),
                 time_from=pl.when(missing & carried.is_not_null())
                 .then(pl.lit("carried", _WHENCE))
                 .otherwise("time_from"),
             )
-            last = filled.drop_nulls()
-        else:
-            last = time.cast(pl.Int64).drop_nulls()
-        if len(last):
+        last = told.drop_nulls()
+        if latest is not None:
+            self._last = latest
+        elif len(last):
             self._last = int(last[-1])
         return frame
 
@@ -169,24 +182,39 @@ class Documents:
 
     def mark(self, frame: pl.DataFrame) -> pl.DataFrame:
         """FRAME with the kind `duplicate` where the document came before."""
-        if "doc_id" not in frame.columns or frame["doc_id"].null_count() == len(frame):
+        ids = _documents(frame)
+        if ids is None:
             return frame
-        countable = pl.col("kind").is_in(["event", "evidence"]) & pl.col("doc_id").is_not_null()
-        # A column in which all is null is left out, and a document need not name its index.
-        named = "doc_index" in frame.columns
-        index = pl.col("doc_index").fill_null("") if named else pl.lit("").alias("doc_index")
-        marked = frame.with_columns(known=pl.struct(index, "doc_id").hash(0), ok=countable)
-        ids = marked.filter("ok")["known"]
+        again = self._again(ids["known"])
+        return _marked(frame, ids["row"].filter(again)) if again.any() else frame
+
+    def mark_groups(self, frame: pl.DataFrame, grouped: Grouped) -> tuple[pl.DataFrame, Grouped]:
+        """The same of a block whose lines are in groups, but for those in FRAME."""
+        if grouped.by_line is None:
+            return self.mark(frame), grouped
+        rows = grouped.by_line.filter(pl.col("document") != 0)
+        at = pl.col("line").cast(pl.Int64)
+        both = rows.select(at, known="document", row=pl.lit(None, pl.UInt32))
+        ids = _documents(frame)
+        if ids is not None:
+            lines = frame["line"].gather(ids["row"])
+            both = pl.concat([both, ids.select(lines, "known", "row")]).sort(at)
+        again = both.filter(self._again(both["known"]))
+        if again.is_empty():
+            return frame, grouped
+        return (
+            _marked(frame, again["row"].drop_nulls()),
+            _without(grouped, again.filter(pl.col("row").is_null())["line"]),
+        )
+
+    def _again(self, ids: pl.Series) -> pl.Series:
+        """Which of IDS came before; those that did not are known from now on."""
         again = ~ids.is_first_distinct()
         for run in self._runs:
             place = run.search_sorted(ids, side="left").clip(0, len(run) - 1)
             again |= run.gather(place) == ids
         self._add(ids.filter(~again).sort())
-        if not again.any():
-            return frame
-        at = marked["ok"].arg_true().filter(again)
-        kind = frame["kind"].cast(pl.String).scatter(at, "duplicate").cast(KIND)
-        return frame.with_columns(kind=kind)
+        return again
 
     def _add(self, run: pl.Series) -> None:
         if run.is_empty():
@@ -195,3 +223,59 @@ class Documents:
         while len(self._runs) > 1 and len(self._runs[-1]) * 2 > len(self._runs[-2]):
             last = self._runs.pop()
             self._runs[-1] = pl.concat([self._runs[-1], last]).sort()
+
+
+def _documents(frame: pl.DataFrame) -> pl.DataFrame | None:
+    """row, known: the place of each document in FRAME, and its index and id in 64 bits."""
+    if "doc_id" not in frame.columns or frame["doc_id"].null_count() == len(frame):
+        return None
+    countable = pl.col("kind").is_in(["event", "evidence"]) & pl.col("doc_id").is_not_null()
+    # A column in which all is null is left out, and a document need not name its index.
+    named = "doc_index" in frame.columns
+    index = pl.col("doc_index").fill_null("") if named else pl.lit("")
+    rows = (
+        frame.with_row_index("row").filter(countable).select("row", "doc_id", index.alias("index"))
+    )
+    if native.is_built():
+        known = native.bits(rows["doc_id"], native.bits(rows["index"]))
+    else:
+        known = rows.select(pl.struct("index", "doc_id").hash(0)).to_series()
+    return rows.select("row", known.alias("known"))
+
+
+def _marked(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    if rows.is_empty():
+        return frame
+    kind = frame["kind"].cast(pl.String).scatter(rows, "duplicate").cast(KIND)
+    return frame.with_columns(kind=kind)
+
+
+def _without(grouped: Grouped, again: pl.Series) -> Grouped:
+    """GROUPED with the lines AGAIN in groups of their own, of the kind `duplicate`."""
+    assert grouped.by_line is not None  # noqa: S101 - asked before
+    twice = pl.col("line").is_in(again.implode())
+    stats = ("lines", "dated", "first", "last", "first_line", "last_line")
+    texts = grouped.groups.drop(stats).with_row_index("group")
+    parts, by_line = [], grouped.by_line.with_columns(twice=twice)
+    for is_twin in (False, True):
+        counts = (
+            by_line.filter(pl.col("twice") == is_twin)
+            .group_by("group")
+            .agg(
+                lines=pl.len().cast(pl.Int64),
+                dated=pl.len().cast(pl.Int64),
+                first=pl.col("time").min().cast(TIME),
+                last=pl.col("time").max().cast(TIME),
+                first_line=pl.col("line").min(),
+                last_line=pl.col("line").max(),
+            )
+        )
+        part = texts.join(counts, on="group", maintain_order="left")
+        if is_twin:
+            part = part.with_columns(kind=pl.lit("duplicate", KIND))
+        parts.append(part)
+    place = parts[0].select("group", place=pl.int_range(pl.len(), dtype=pl.UInt32))
+    kept = by_line.filter(~pl.col("twice")).join(place, on="group", maintain_order="left")
+    kept = kept.with_columns(group="place").drop("place", "twice")
+    groups = pl.concat(parts).select(grouped.groups.columns)
+    return replace(grouped, groups=groups, requests=requests_of(kept), by_line=kept)

@@ -189,9 +189,13 @@ class Rungs:
         if len(turns) == 1 and _GENERATED.search(row.pod or ""):
             return names[turns[0].pod], []
         steps: list[tuple[int, Name | None]] = []
-        edges = {edge for t in turns for edge in (t.first - SECOND, t.last + SECOND + 1)}
+        # A clock may be a second off. But before a later Pod was there, the name may still have
+        # been that of the one before, however early the last is heard of it.
+        earliest = min(t.first for t in turns)
+        spans = [(t.pod, t.first - SECOND * (t.first == earliest), t.last + SECOND) for t in turns]
+        edges = {edge for _, first, last in spans for edge in (first, last + 1)}
         for edge in sorted(edges):
-            there = [t.pod for t in turns if t.first - SECOND <= edge <= t.last + SECOND]
+            there = [pod for pod, first, last in spans if first <= edge <= last]
             name = names[there[0]] if len(there) == 1 else None
             if not steps or steps[-1][1] != name:
                 steps.append((edge, name))

@@ -15,6 +15,7 @@ import polars as pl
 
 from cuidx.enrich.evidence import merged, of_records
 from cuidx.enrich.identity import TEXTS, normalise, request_key
+from cuidx.formats.base import Grouped
 from cuidx.schema import IDENTITY, KIND, LEVEL, TIME, detached
 
 # What a record is grouped by, beside its source and kind.
@@ -64,10 +65,12 @@ class Summary:
         cls,
         parts: Iterable[tuple[int, pl.DataFrame]],
         pairs: Sequence[pl.DataFrame] | None = None,
+        grouped: Sequence[tuple[int, Grouped]] = (),
     ) -> Summary:
         """The summary of (source, records) parts, in any order.
 
-        PAIRS are the parts' `request_pairs`, where somebody else makes them while PARTS are read.
+        PAIRS are the parts' `request_pairs`, where somebody else makes them while PARTS are read,
+        and GROUPED, with their sources, those of their events that come in groups.
         """
         raw: list[pl.DataFrame] = []
         made: list[pl.DataFrame] = []
@@ -81,8 +84,12 @@ class Summary:
                 made.append(request_pairs(frame))
             if "holds" in frame.columns or (frame["kind"] == "evidence").any():
                 evidence.append(detached(of_records(frame, source)))
-        found = pl.concat([PAIRS.to_frame(), *(made if pairs is None else pairs)])
-        return cls(_settle(raw), found, merged(evidence))
+        found = [PAIRS.to_frame(), *(made if pairs is None else pairs)]
+        for source, one in grouped:
+            raw.append(one.groups.with_columns(source=pl.lit(source, pl.Int64)))
+        if grouped:
+            found.append(_pairs_of_groups([one for _, one in grouped]))
+        return cls(_settle(raw), pl.concat(found), merged(evidence))
 
     @classmethod
     def of_groups(
@@ -103,7 +110,7 @@ class Summary:
         """The summary of all the records of SUMMARIES."""
         return cls(
             _regroup(pl.concat([s.groups for s in summaries])),
-            pl.concat([s.pairs for s in summaries]).unique(),
+            _each_once([s.pairs for s in summaries]),
             merged([s.evidence for s in summaries]),
         )
 
@@ -173,8 +180,26 @@ def request_pairs(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _pairs_of_groups(grouped: Sequence[Grouped]) -> pl.DataFrame:
+    """PAIRS of records that came in groups."""
+    groups = normalise(pl.concat([one.groups for one in grouped], how="diagonal"))
+    names = groups["container"].cast(PAIRS["container"])
+    pairs, count = [], 0
+    for one in grouped:
+        pairs.append(one.requests.select(pl.col("group") + count, "request"))
+        count += len(one.groups)
+    every = pl.concat(pairs)
+    container = names.gather(every["group"]).alias("container")
+    return pl.DataFrame([container, every["request"]]).drop_nulls()
+
+
 def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
     """The pairs of container and request, once each. Hashes are told apart sooner than texts."""
     rows = rows.select("container", "request").drop_nulls()
     either = rows.select(pl.col("container").hash(0) ^ pl.col("request").hash(1)).to_series()
     return rows[either.arg_unique()]
+
+
+def _each_once(pairs: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    # Of one summary they are counted by who needs it: to do it here costs as much again.
+    return pairs[0] if len(pairs) == 1 else pl.concat(pairs).unique()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 import polars as pl
@@ -18,7 +18,7 @@ from cuidx.suffix import OPENING
 if TYPE_CHECKING:
     from cuidx.formats.scan import Scanner
 
-__all__ = ["Block", "Example", "Format", "Headed", "Reading", "Sample", "whole_document",
+__all__ = ["Block", "Example", "Format", "Grouped", "Headed", "Reading", "Sample", "whole_document",
            "whole_lines"]  # fmt: skip
 
 
@@ -102,6 +102,43 @@ class Block:
         if lines and not lines[-1]:
             lines.pop()  # what follows the last newline is no line
         return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Events of one source that were grouped as they were read, and the rows of its other lines.
+
+    groups    roles of PARSED as text, kind, and lines, dated, first, last, first_line, last_line
+    requests  group (the place in `groups`) and request (`native.bits`), each pair once
+    rows      PARSED, of the lines that are in no group
+    before    for each of `rows`, in ns, the time of the line before it that is in a group; null
+              where there is none, or another of `rows` is nearer
+    latest    the same for what follows the last of `rows`
+    lines     how many lines the block has
+    by_line   a row for each line in a group, if asked for or where it is a document that may come
+              twice: BY_LINE
+    data      the block, if lines are asked for
+    """
+
+    groups: pl.DataFrame
+    requests: pl.DataFrame
+    rows: pl.DataFrame
+    before: pl.Series
+    latest: int | None
+    lines: int
+    by_line: pl.DataFrame | None = None
+    data: bytes = b""
+
+
+# Document: 64 bits of its index and id. The id of the request stands at `id_at` in the block.
+BY_LINE: Final = ("group", "request", "time", "line", "document", "id_at", "id_size")  # 0: none
+
+
+def requests_of(by_line: pl.DataFrame) -> pl.DataFrame:
+    """`Grouped.requests` of BY_LINE."""
+    return (
+        by_line.lazy().select("group", "request").filter(pl.col("request") != 0).unique().collect()
+    )
 
 
 class Format(Protocol):

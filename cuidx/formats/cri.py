@@ -36,6 +36,8 @@ _TAG: Final = re.compile(
     re.MULTILINE,
 )
 
+_STREAMS: Final = (b"stdout", b"stderr")
+
 PARTS: Final = (
     ("a time with a zone at the start", r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-])"),
     ("stdout or stderr after it", r" (?:stdout|stderr) "),
@@ -74,16 +76,26 @@ def cut(data: bytes) -> int:
     """After the last line that leaves no stream with an open piece."""
     if b" P" not in data:
         return whole_lines(data)
-    open_streams: set[bytes] = set()
-    end = 0
-    for match in _TAG.finditer(data):
-        if match["tag"] == b"P":
-            open_streams.add(match["stream"])
-        else:
-            open_streams.discard(match["stream"])
-        if not open_streams:
-            end = match.end()
-    return end if end or open_streams else whole_lines(data)
+    end = whole_lines(data)
+    while end:
+        # Only the last record of a stream can be open; before it the other one's may be.
+        last = [_last(data, end, stream) for stream in _STREAMS]
+        pieces = [at for at, tag in last if tag == b"P"]
+        if not pieces:
+            break
+        end = min(pieces)
+    return end
+
+
+def _last(data: bytes, end: int, stream: bytes) -> tuple[int, bytes | None]:
+    """(where it begins, its tag) of the last record of STREAM before END; the tag None: none is."""
+    word = b" " + stream + b" "
+    while (at := data.rfind(word, 0, end)) >= 0:
+        end = data.rfind(b"\n", 0, at) + 1
+        match = _TAG.match(data, end)
+        if match is not None and match["stream"] == stream:
+            return end, match["tag"]
+    return 0, None
 
 
 def parse(block: Block, reading: Reading) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -17,7 +18,11 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-__all__ = ["Cut", "Entry", "Plan", "cut", "is_built"]
+__all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "group",
+           "group_rows", "is_built"]  # fmt: skip
+
+NO_TIME: Final = -(1 << 63)
+_LAYOUT: Final = "polars gives its texts in another layout than was known of"
 
 
 class _Entry(ctypes.Structure):
@@ -33,13 +38,16 @@ class _Unknown(ctypes.Structure):
 
 
 class _Odd(ctypes.Structure):
-    _fields_ = (("line", ctypes.c_int64), ("start", ctypes.c_int64), ("end", ctypes.c_int64))
+    _fields_ = (
+        ("line", ctypes.c_int64), ("start", ctypes.c_int64), ("end", ctypes.c_int64),
+        ("before", ctypes.c_int64),
+    )  # fmt: skip
 
 
 class _Found(ctypes.Structure):
     _fields_ = (
         ("lines", ctypes.c_int64), ("odds", ctypes.c_int64), ("asks", ctypes.c_int64),
-        ("unknowns", ctypes.c_int64), ("odd", ctypes.POINTER(_Odd)),
+        ("unknowns", ctypes.c_int64), ("latest", ctypes.c_int64), ("odd", ctypes.POINTER(_Odd)),
         ("unknown", ctypes.POINTER(_Unknown)),
     )  # fmt: skip
 
@@ -133,14 +141,14 @@ class Plan:
     ) -> None:
         """HITS says that the lines are search hits (`_source`).
 
-        SPECIAL are the numbers of the roles time, level, request_id, trace_id, message, cuid and
-        svc; -1 for one that is not asked for, -2 for one that no key has.
+        SPECIAL are the numbers of the roles time, level, request_id, trace_id, message, cuid, svc,
+        doc_index and doc_id; -1 for one that is not asked for, -2 for one that no key has.
         """
         table = (_Entry * len(entries))(
             *(_Entry(e.key, len(e.key), e.context, e.role, e.rank, e.below, e.flags)
               for e in entries)
         )  # fmt: skip
-        numbers = (ctypes.c_int32 * 7)(*special)
+        numbers = (ctypes.c_int32 * 9)(*special)
         library = _library()
         found = library.cuidx_plan(table, len(entries), contexts, roles, numbers, int(hits))
         if not found:
@@ -149,12 +157,24 @@ class Plan:
         weakref.finalize(self, library.cuidx_plan_free, self.address)
 
 
+class Odd(NamedTuple):
+    """A line that is not proven: its number from 0, and where it stands, without its newline.
+
+    BEFORE is the time of the last line that was grouped since the odd line before; NO_TIME: none.
+    """
+
+    line: int
+    start: int
+    end: int
+    before: int
+
+
 class Cut(NamedTuple):
     """A block of lines, cut."""
 
     lines: int
     frame: pl.DataFrame  # a row a line: the roles, then instant and flags; odd ones are null
-    odd: list[tuple[int, int, int]]  # (line, start, end in bytes) of each line that is not proven
+    odd: list[Odd]  # the lines that are not proven
     asks: int  # rows whose message may tell what the document does not
     unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them
 
@@ -169,18 +189,109 @@ def cut(data: bytes, plan: Plan, *, messages: bool) -> Cut:
         data, ctypes.c_int64(len(data)), plan.address, int(messages), ctypes.byref(found),
         ctypes.byref(arrow.schema), ctypes.byref(arrow.array),
     )  # fmt: skip
+    _check(failed)
+    try:
+        return Cut(found.lines, pl.DataFrame(arrow), _odd(found), found.asks, _unknown(found))
+    finally:
+        library.cuidx_found_free(ctypes.byref(found))
+        arrow.let_go()
+
+
+class Groups(NamedTuple):
+    """A block of lines, grouped by the roles that are keys."""
+
+    lines: int
+    frame: pl.DataFrame  # a row a group: the roles, then lines, first, last, first_line, last_line
+    pairs: (
+        pl.DataFrame
+    )  # group (its place in FRAME) and request (`bits`), each pair once; or by line
+    odd: list[Odd]  # the lines that are not proven, or not to be grouped
+    latest: int  # the time of the last line that was grouped since an odd one; NO_TIME: none
+    unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them
+
+
+def group(data: bytes, plan: Plan, uses: bytes, shape: int = 0, *, by_line: bool = False) -> Groups:
+    """Prove and group DATA, as for `cut`; USES says of each role of PLAN what it is to a group.
+
+    SHAPE is what lines are, as in scan.c. BY_LINE: pairs have a row a line, with group, request
+    (0: none), time in ns, line from 0, document (`bits` of its id with those of its index; 0:
+    none), and where in DATA the request's id stands, and its length.
+    """
+    library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
+    failed = library.cuidx_group(
+        data, ctypes.c_int64(len(data)), plan.address, shape, int(by_line), uses,
+        ctypes.byref(found),
+        ctypes.byref(groups.schema), ctypes.byref(groups.array),
+        ctypes.byref(pairs.schema), ctypes.byref(pairs.array),
+    )  # fmt: skip
+    try:
+        _check(failed)
+        return Groups(found.lines, pl.DataFrame(groups), pl.DataFrame(pairs), _odd(found),
+                      found.latest, _unknown(found))  # fmt: skip
+    finally:
+        library.cuidx_found_free(ctypes.byref(found))
+        groups.let_go()
+        pairs.let_go()
+
+
+def group_rows(rows: pl.DataFrame, plan: Plan, uses: bytes, *, by_line: bool = False) -> Groups:
+    """`group` of ROWS: the roles of PLAN as texts, but for a time in ns (Int64)."""
+    library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
+    stream, address = _stream(rows)
+    failed = library.cuidx_group_rows(
+        address, plan.address, int(by_line), uses, ctypes.byref(found),
+        ctypes.byref(groups.schema), ctypes.byref(groups.array),
+        ctypes.byref(pairs.schema), ctypes.byref(pairs.array),
+    )  # fmt: skip
+    del stream
+    try:
+        _check(failed)
+        return Groups(found.lines, pl.DataFrame(groups), pl.DataFrame(pairs), _odd(found),
+                      found.latest, [])  # fmt: skip
+    finally:
+        library.cuidx_found_free(ctypes.byref(found))
+        groups.let_go()
+        pairs.let_go()
+
+
+def _stream(columns: pl.DataFrame | pl.Series) -> tuple[object, ctypes.c_void_p]:
+    """What keeps an Arrow stream of COLUMNS alive, and where it is."""
+    capsule = columns.__arrow_c_stream__()
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype = ctypes.c_void_p
+    pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
+    return capsule, ctypes.c_void_p(pointer(capsule, b"arrow_array_stream"))
+
+
+def _check(failed: int) -> None:
     if failed:
         raise (
             MemoryError("no memory to cut a block of lines")
             if failed == 1
-            else ValueError("whole lines are needed")
+            else ValueError("whole lines are needed" if failed == 2 else _LAYOUT)
         )
-    try:
-        odd = [(o.line, o.start, o.end) for o in found.odd[: found.odds]] if found.odds else []
-        unknown = [
-            (u.context, ctypes.string_at(u.key, u.size)) for u in found.unknown[: found.unknowns]
-        ] if found.unknowns else []  # fmt: skip
-        return Cut(found.lines, pl.DataFrame(arrow), odd, found.asks, unknown)
-    finally:
-        library.cuidx_found_free(ctypes.byref(found))
-        arrow.let_go()
+
+
+def _odd(found: _Found) -> list[Odd]:
+    if not found.odds:
+        return []
+    return [Odd(o.line, o.start, o.end, o.before) for o in found.odd[: found.odds]]
+
+
+def _unknown(found: _Found) -> list[tuple[int, bytes]]:
+    if not found.unknowns:
+        return []
+    some = found.unknown[: found.unknowns]
+    return [(u.context, ctypes.string_at(u.key, u.size)) for u in some]
+
+
+def bits(texts: pl.Series, seeds: pl.Series | None = None) -> pl.Series:
+    """64 bits for each of TEXTS, null for null, as `group` has them; SEEDS are of their length."""
+    stream, address = _stream(texts.cast(pl.String))
+    out = array("Q", bytes(8 * len(texts)) if seeds is None else seeds.to_list())
+    room = (ctypes.c_uint64 * len(texts)).from_buffer(out)
+    if _library().cuidx_bits(address, room, ctypes.c_int64(len(texts))):
+        raise ValueError(_LAYOUT)
+    del stream
+    found = pl.Series(texts.name, out, dtype=pl.UInt64)
+    return found.set(texts.is_null(), None) if texts.null_count() else found

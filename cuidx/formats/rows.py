@@ -8,8 +8,9 @@ from __future__ import annotations
 import polars as pl
 
 from cuidx.formats import lines
-from cuidx.formats.base import Reading, kinds
+from cuidx.formats.base import Grouped, Reading, kinds
 from cuidx.formats.documents import COLLECTOR_KEYS, Table, table
+from cuidx.formats.scan import group_rows
 from cuidx.schema import EVIDENCE_ROLES, KIND, TIME
 
 
@@ -20,13 +21,7 @@ def parse(
 
     WRAPPED says whether a collector made the rows of programs' lines, where the names don't.
     """
-    found: dict[str, list[tuple[int, pl.Expr]]] = {}
-    for name, dtype in frame.schema.items():
-        _roles(pl.col(name), dtype, (name,), table(reading.fields), found)
-    columns = {
-        role: pl.coalesce(expr for _, expr in sorted(ranked, key=lambda item: item[0]))
-        for role, ranked in found.items()
-    }
+    columns = _columns(frame, reading)
     count = len(frame)
     out = pl.DataFrame([kinds(count, "event")])
     if columns:
@@ -54,6 +49,31 @@ def parse(
         line=pl.int_range(pl.len(), dtype=pl.Int64) + first_line
     )
     return lines.finish(out, reading)
+
+
+def group(frame: pl.DataFrame, first_line: int, reading: Reading) -> Grouped | None:
+    """The same as `parse`, in groups (`scan.group_rows`); None if rows are better."""
+    wanted = reading.want | lines.ALWAYS
+    columns = {role: expr for role, expr in _columns(frame, reading).items() if role in wanted}
+    if not {"time", "cuid"} <= columns.keys():
+        return None
+    texts = frame.select(**columns)
+    time = texts["time"].dtype == TIME
+    texts = texts.with_columns(pl.col("time").cast(pl.Int64 if time else pl.String))
+    return group_rows(
+        texts, first_line, reading, lambda odd: parse(frame[odd["row"]], first_line, reading)
+    )
+
+
+def _columns(frame: pl.DataFrame, reading: Reading) -> dict[str, pl.Expr]:
+    """What each role is in FRAME."""
+    found: dict[str, list[tuple[int, pl.Expr]]] = {}
+    for name, dtype in frame.schema.items():
+        _roles(pl.col(name), dtype, (name,), table(reading.fields), found)
+    return {
+        role: pl.coalesce(expr for _, expr in sorted(ranked, key=lambda item: item[0]))
+        for role, ranked in found.items()
+    }
 
 
 def _roles(

@@ -1,14 +1,16 @@
-/* JSON lines cut natively: one pass that proves a line and takes the wanted values out of it.
+/* Lines cut natively: one pass that proves a line and takes the wanted values out of it.
 
    What is proven here has one JSON object a line, valid by RFC 8259 and UTF-8, no key twice in an
    object, and only keys whose meaning the caller gave. Whatever is not proven is "odd": its place
    is given back, and the exact reader (formats/lines.py) reads it. So there is no opinion in this
-   file on what a line means; a key's role, rank and place come in, values as Arrow come out.
+   file on what a line means; a key's role, rank and place come in, values as Arrow come out: a row
+   a line, or, where a question needs no more, the lines grouped by who wrote them.
 
    Plain C, called by ctypes: it needs a compiler and nothing of Python's to be built.
    Arrow C data interface: https://arrow.apache.org/docs/format/CDataInterface.html
    Utf8View layout: https://arrow.apache.org/docs/format/Columnar.html */
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,9 +54,26 @@ typedef struct {
     int32_t *table;     /* open addressing: entry, or -1 */
     uint32_t mask;
     /* Roles' numbers; -1: not asked for; -2: asked for, but no key of the file has it. */
-    int32_t time, level, request, trace, message, cuid, svc;
+    int32_t time, level, request, trace, message, cuid, svc, index, id;
     int hits;           /* lines are search hits */
 } Plan;
+
+/* Whether SIZE bytes are the same. A has 16 bytes to read whatever SIZE is; END is behind B's. */
+static inline int same(const uint8_t *a, const uint8_t *b, size_t size, const uint8_t *end) {
+#if defined(__SSE2__)
+    while (size && (size_t)(end - b) >= 16) {
+        __m128i equal = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)a),
+                                       _mm_loadu_si128((const __m128i *)b));
+        unsigned differs = ~(unsigned)_mm_movemask_epi8(equal) & 0xFFFF;
+        if (size <= 16) return !(differs & ((1u << size) - 1));
+        if (differs) return 0;
+        a += 16, b += 16, size -= 16;
+    }
+#else
+    (void)end;
+#endif
+    return !memcmp(a, b, size);
+}
 
 static uint32_t hash_of(int32_t context, const uint8_t *key, size_t size) {
     uint32_t h = 2166136261u ^ (uint32_t)context * 2654435761u;
@@ -80,12 +99,12 @@ EXPORT void cuidx_plan_free(Plan *plan) {
     free(plan);
 }
 
-/* What the keys mean; SPECIAL has the numbers of time, level, request_id, trace_id, message, cuid
-   and svc. NULL: no memory, or a number that stands for nothing. The keys are copied. */
+/* What the keys mean; SPECIAL has the numbers of time, level, request_id, trace_id, message, cuid,
+   svc, doc_index and doc_id. NULL: no memory, or a number that stands for nothing. The keys are copied. */
 EXPORT Plan *cuidx_plan(const Entry *entries, int32_t count, int32_t contexts, int32_t roles,
                         const int32_t *special, int32_t hits) {
     if (count < 0 || contexts < 1 || roles < 0 || roles > MOST_ROLES) return NULL;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 9; i++)
         if (special[i] >= roles) return NULL;
     Plan *plan = calloc(1, sizeof *plan);
     if (!plan) return NULL;
@@ -100,9 +119,10 @@ EXPORT Plan *cuidx_plan(const Entry *entries, int32_t count, int32_t contexts, i
     plan->time = special[0], plan->level = special[1];
     plan->request = special[2], plan->trace = special[3];
     plan->message = special[4], plan->cuid = special[5], plan->svc = special[6];
+    plan->index = special[7], plan->id = special[8];
     for (int32_t i = 0; i < count; i++) {
         Entry entry = entries[i];
-        uint8_t *key = malloc((size_t)entry.size + 1);
+        uint8_t *key = calloc(1, (size_t)entry.size + 16);
         if (!key || entry.context < 0 || entry.context >= contexts || entry.child >= contexts ||
             entry.role >= roles) {
             free(key);
@@ -147,6 +167,7 @@ typedef struct {
     int odd;                 /* valid so far, but not to be read here */
     Unknown unknown[MOST_UNKNOWN];
     int unknowns;
+    ptrdiff_t suffix;        /* how long the last suffix of a text was */
 } Line;
 
 static inline void skip_blanks(Line *s) {
@@ -369,7 +390,7 @@ static int object(Line *s, int32_t context, int depth) {
             if (guess >= 0) {
                 const Entry *g = &s->plan->entries[guess];
                 if ((size_t)(s->end - key) > g->size && key[g->size] == '"' &&
-                    !memcmp(key, g->key, g->size)) {
+                    same(g->key, key, g->size, s->end)) {
                     e = guess;
                     s->p = key + g->size + 1;
                 }
@@ -461,43 +482,79 @@ static int suffix(Line *s, const uint8_t *begin) {
 
 typedef struct { int32_t size; uint8_t head[4]; int32_t buffer, offset; } View;
 
+/* A column of numbers: FORMAT as in Arrow (l: int64, L: uint64, I: uint32, C: uint8). */
 typedef struct {
-    int roles;
+    const char *format;
+    void *data;
+    uint8_t *valid;  /* NULL: none is null */
+    int64_t nulls;
+} Numbers;
+
+enum { MOST_NUMBERS = 7 };
+
+typedef struct {
+    int roles, numbers;
     int64_t rows, capacity;
     View *views[MOST_ROLES];
     uint8_t *valid[MOST_ROLES];
     int64_t nulls[MOST_ROLES];
     uint8_t *bytes;             /* texts longer than a view holds; never more than the block has */
     int64_t used;
-    int64_t *instant;           /* time in nanoseconds */
-    uint8_t *instant_valid, *flags;
-    int64_t instant_nulls;
+    Numbers number[MOST_NUMBERS];
 } Columns;
 
 static void columns_free(Columns *c) {
     if (!c) return;
     for (int i = 0; i < c->roles; i++) { free(c->views[i]); free(c->valid[i]); }
-    free(c->bytes); free(c->instant); free(c->instant_valid); free(c->flags);
+    for (int i = 0; i < c->numbers; i++) { free(c->number[i].data); free(c->number[i].valid); }
+    free(c->bytes);
     free(c);
 }
 
+static size_t bits_for(int64_t capacity) { return (size_t)capacity / 8 + 8; }
+
+/* Room for CAPACITY rows of texts, all of them together BYTES long. */
 static Columns *columns_new(int roles, int64_t capacity, int64_t bytes) {
     Columns *c = calloc(1, sizeof *c);
     if (!c) return NULL;
     c->roles = roles;
     c->capacity = capacity;
-    size_t rows = (size_t)capacity + 1, bits = rows / 8 + 8;
+    size_t rows = (size_t)capacity + 1;
     int ok = 1;
     for (int i = 0; i < roles; i++) {
         ok &= !!(c->views[i] = malloc(rows * sizeof(View)));
-        ok &= !!(c->valid[i] = calloc(1, bits));
+        ok &= !!(c->valid[i] = calloc(1, bits_for(capacity)));
     }
     ok &= !!(c->bytes = malloc((size_t)bytes + 1));
-    ok &= !!(c->instant = malloc(rows * sizeof(int64_t)));
-    ok &= !!(c->instant_valid = calloc(1, bits));
-    ok &= !!(c->flags = malloc(rows));
     if (!ok) { columns_free(c); return NULL; }
     return c;
+}
+
+/* One more column of numbers, each SIZE bytes, some of them maybe null; NULL: no memory. */
+static Numbers *numbers_new(Columns *c, const char *format, size_t size, int nulls) {
+    Numbers *n = &c->number[c->numbers++];
+    n->format = format;
+    n->data = malloc(((size_t)c->capacity + 1) * size);
+    if (nulls) n->valid = calloc(1, bits_for(c->capacity));
+    return n->data && (n->valid || !nulls) ? n : NULL;
+}
+
+static inline void set_bit(uint8_t *bits, int64_t at) { bits[at >> 3] |= (uint8_t)(1 << (at & 7)); }
+
+/* A text as an Arrow view; longer ones are kept in BYTES (if they are not there already). */
+static void put_text(Columns *c, View *view, const uint8_t *at, size_t size) {
+    view->size = (int32_t)size;
+    if (size <= 12) {
+        memset(view->head, 0, 12);
+        memcpy(view->head, at, size);
+        return;
+    }
+    uint8_t *to = c->bytes + c->used;
+    if (to != at) memcpy(to, at, size);
+    memcpy(view->head, at, 4);
+    view->buffer = 0;
+    view->offset = (int32_t)c->used;
+    c->used += (int64_t)size;
 }
 
 /* What stands between the quotes, as text; how many bytes. TEXT has proven it. */
@@ -616,26 +673,99 @@ static void odd_row(Columns *c) {
         memset(&c->views[i][c->rows], 0, sizeof(View));
         c->nulls[i]++;
     }
-    c->instant[c->rows] = 0;
-    c->instant_nulls++;
-    c->flags[c->rows++] = ODD;
+    ((int64_t *)c->number[0].data)[c->rows] = 0;
+    c->number[0].nulls++;
+    ((uint8_t *)c->number[1].data)[c->rows++] = ODD;
 }
 
-/* Write the line's values as a row; 0 if one of them turns out to be "none" after all. */
-static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asks) {
-    const Plan *plan = s->plan;
-    int64_t r = c->rows;
-    int64_t used = c->used;
-    int wrapped = (s->flags & WRAPS) || ((s->flags & STREAM) && (s->flags & LOG));
-    if (wrapped && plan->time >= 0 && s->stamp.rank != NO_RANK) {
-        Value *chosen = &s->values[plan->time];
+/* Whether the document was made by a collector. If so, its own time of the line is the better of
+   two where it is finer. 0 in PROVEN: the values have to be looked at more closely. */
+static int wrapped(Line *s, int *proven) {
+    int32_t time = s->plan->time;
+    if (!(s->flags & WRAPS) && !((s->flags & STREAM) && (s->flags & LOG))) return 0;
+    if (time >= 0 && s->stamp.rank != NO_RANK) {
+        Value *chosen = &s->values[time];
         if (chosen->rank != NO_RANK && chosen->at != s->stamp.at) {
-            if (chosen->escaped || s->stamp.escaped) return 0;
+            if (chosen->escaped || s->stamp.escaped) { *proven = 0; return 1; }
             int fine = fraction(chosen->at, chosen->size);
             if (fine >= 0 && fraction(s->stamp.at, s->stamp.size) > fine)
                 chosen->at = s->stamp.at, chosen->size = s->stamp.size;
         }
     }
+    return 1;
+}
+
+static inline int is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
+static inline int is_letter(uint8_t c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
+
+/* Whether a text may name a request or be a line of a known shape (`LIKELY` in formats/): in doubt
+   yes. The text is as it stands between the quotes of JSON. */
+static int tells(const uint8_t *p, size_t size) {
+    const uint8_t *end = p + size;
+    if (!size) return 0;
+    uint8_t first = *p;
+    if (first == '[' || first == '<' || first == '\\') return 1;
+    int dated = is_digit(first);
+    if (dated && size > 1 && p[1] == ' ') return 1;  /* a flow of VPC */
+    if (size > 1 && is_digit(p[1]) && (first == 'I' || first == 'W' || first == 'E' || first == 'F'))
+        return 1;  /* klog */
+    if (size > 4 && p[3] == ' ' && (p[4] == ' ' || is_digit(p[4])) && first >= 'A' && first <= 'Z')
+        return 1;  /* Nov  2 */
+    const uint8_t *q = p;
+    while (q < end && (is_letter(*q) || is_digit(*q) || *q == '_' || *q == '@' || *q == '.' ||
+                       *q == '/' || *q == '-' || *q >= 0x80)) q++;
+    if (q > p && q < end && *q == '=') return 1;  /* logfmt */
+    for (; p < end; p++) {
+        size_t left = (size_t)(end - p);
+        switch (*p) {
+        case 'r': case 'R':
+            if (left >= 3 && (p[1] | 32) == 'e' && (p[2] | 32) == 'q') return 1;
+            if (left >= 4 && (p[1] | 32) == 'i' && (p[2] | 32) == 'd' && p[3] == '=') return 1;
+            break;
+        case 't': case 'T':
+            if (left >= 5 && (p[1] | 32) == 'r' && (p[2] | 32) == 'a' && (p[3] | 32) == 'c' &&
+                (p[4] | 32) == 'e') return 1;
+            break;
+        case '\\':
+            if (left >= 2 && p[1] == 'u') return 1;
+            break;
+        case 'a':
+            if (dated && left >= 6 && !memcmp(p, "access", 6)) return 1;  /* ztunnel's */
+            break;
+        case 'C':
+            if (dated && left >= 12 && !memcmp(p, "ContainerID=", 12)) return 1;  /* Calico's */
+            break;
+        case 'm':
+            if (dated && left >= 4 && !memcmp(p, "msg=", 4)) return 1;  /* containerd's */
+            break;
+        case '[':
+            if (left >= 4 && is_digit(p[1]) && is_digit(p[2]) && (p[3] == '/' || p[3] == '\\'))
+                return 1;  /* [02/Nov/2026:… */
+            break;
+        }
+    }
+    return 0;
+}
+
+/* Whether the message may tell what its document does not; in doubt yes. */
+static int asks(const Line *s, int is_line) {
+    const Plan *plan = s->plan;
+    const Value *v = s->values;
+    if (plan->message < 0 || v[plan->message].rank == NO_RANK) return 0;
+    const Value *message = &v[plan->message];
+    if (plan->time != -1 && lacks(v, plan->time)) return 1;
+    if (plan->level != -1 && lacks(v, plan->level)) return 1;
+    if (is_line && layered(message)) return 1;
+    return lacks(v, plan->request) && lacks(v, plan->trace) && tells(message->at, message->size);
+}
+
+/* Write the line's values as a row; 0 if one of them turns out to be "none" after all. */
+static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asked) {
+    const Plan *plan = s->plan;
+    int64_t r = c->rows;
+    int64_t used = c->used;
+    int proven = 1, collected = wrapped(s, &proven);
+    if (!proven) return 0;
     for (int i = 0; i < c->roles; i++) {
         Value *v = &s->values[i];
         View *view = &c->views[i][r];
@@ -652,40 +782,601 @@ static int row(Line *s, Columns *c, int messages, int suffixed, int64_t *asks) {
             at = to;
             if (size == 1 && *at == '-' && i != plan->message) { c->used = used; return 0; }
         }
-        view->size = (int32_t)size;
-        if (size <= 12) {
-            memset(view->head, 0, 12);
-            memcpy(view->head, at, size);
-        } else {
-            uint8_t *to = c->bytes + c->used;
-            if (to != at) memcpy(to, at, size);
-            memcpy(view->head, at, 4);
-            view->buffer = 0;
-            view->offset = (int32_t)c->used;
-            c->used += (int64_t)size;
-        }
+        put_text(c, view, at, size);
     }
     for (int i = 0; i < c->roles; i++) {
         if (s->values[i].rank == NO_RANK || (i == plan->message && !messages)) c->nulls[i]++;
-        else c->valid[i][r >> 3] |= (uint8_t)(1 << (r & 7));
+        else set_bit(c->valid[i], r);
     }
     const Value *time = plan->time < 0 ? NULL : &s->values[plan->time];
-    c->instant[r] = 0;
-    if (time && time->rank != NO_RANK && !time->escaped && instant(time->at, time->size, &c->instant[r]))
-        c->instant_valid[r >> 3] |= (uint8_t)(1 << (r & 7));
+    Numbers *instants = &c->number[0];
+    int64_t *at = (int64_t *)instants->data + r;
+    *at = 0;
+    if (time && time->rank != NO_RANK && !time->escaped && instant(time->at, time->size, at))
+        set_bit(instants->valid, r);
     else
-        c->instant_nulls++;
-    int is_line = wrapped || (s->message_flags & IS_LINE);
-    c->flags[r] = (uint8_t)((wrapped ? WRAPPED : 0) | (is_line ? LINE : 0) | (suffixed ? SUFFIXED : 0));
-    if (plan->message >= 0 && s->values[plan->message].rank != NO_RANK) {
-        const Value *v = s->values;
-        int none = lacks(v, plan->request) && lacks(v, plan->trace);
-        none |= plan->time != -1 && lacks(v, plan->time);
-        none |= plan->level != -1 && lacks(v, plan->level);
-        *asks += none || (is_line && layered(&v[plan->message]));
-    }
+        instants->nulls++;
+    int is_line = collected || (s->message_flags & IS_LINE);
+    ((uint8_t *)c->number[1].data)[r] = (uint8_t)(
+        (collected ? WRAPPED : 0) | (is_line ? LINE : 0) | (suffixed ? SUFFIXED : 0));
+    *asked += asks(s, is_line);
     c->rows++;
     return 1;
+}
+
+/* -- text and CRI --------------------------------------------------------------------------- */
+
+/* What is said of texts here follows formats/text.py; in doubt a line is odd. */
+
+enum { JSON_LINES = 0, TEXT_LINES = 1, CRI_LINES = 2 };  /* the same numbers stand in scan.py */
+
+static inline int is_word(uint8_t c) { return is_letter(c) || is_digit(c) || c == '_'; }
+static inline int is_blank(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+static int alike(const uint8_t *p, const uint8_t *end, const char *word, size_t size) {
+    if ((size_t)(end - p) < size) return 0;
+    for (size_t i = 0; i < size; i++) if ((p[i] | 32) != (uint8_t)word[i]) return 0;
+    return 1;
+}
+
+/* How long a time with T and a zone is at P, by its looks; 0: there is none. */
+static size_t moment(const uint8_t *p, const uint8_t *end) {
+    const uint8_t *begin = p;
+    if (end - p < 20 || p[10] != 'T' || p[13] != ':' || p[16] != ':') return 0;
+    p += 19;
+    if (*p == '.') {
+        const uint8_t *fraction = ++p;
+        while (p < end && is_digit(*p)) p++;
+        if (p == fraction || p - fraction > 9) return 0;
+    }
+    if (p < end && *p == 'Z') return (size_t)(p + 1 - begin);
+    if (end - p < 6 || (*p != '+' && *p != '-') || p[3] != ':') return 0;
+    return (size_t)(p + 6 - begin);
+}
+
+/* How long the word for a level is at P; 0: there is none. */
+static size_t level_word(const uint8_t *p, const uint8_t *end) {
+    static const char words[][12] = {
+        "info", "debug", "warn", "error", "trace", "fatal", "notice", "warning", "err", "critical",
+        "crit", "information", "alert", "panic", "emerg", "emergency", "severe"};
+    size_t size = 0;
+    while (p + size < end && is_letter(p[size])) size++;
+    if (p + size < end && (is_word(p[size]) || p[size] >= 0x80)) return 0;
+    if (size < 3 || size > 11) return 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if ((p[0] | 32) == (uint8_t)words[i][0] && !words[i][size] && words[i][size - 1] &&
+            alike(p, end, words[i], size)) return size;
+    return 0;
+}
+
+/* Whether at Q, where "req" stands, is the name of a request's id, with its value in OUT: 1; 0: not;
+   -1: can't be said here. */
+static int request_at(const uint8_t *begin, const uint8_t *q, const uint8_t *end, Value *out) {
+    const uint8_t *before = q;
+    if (before - begin >= 2 && (before[-1] == '-' || before[-1] == '_') && (before[-2] | 32) == 'x')
+        before -= 2;
+    if (before > begin) {
+        if (before[-1] >= 0x80) return -1;
+        if (is_word(before[-1]) || before[-1] == '-') return 0;
+    }
+    const uint8_t *p = q + 3;
+    if (alike(p, end, "uest", 4)) p += 4;
+    if (p < end && (*p == '-' || *p == '_')) p++;
+    if (!alike(p, end, "id", 2)) {
+        for (int i = 0; i < 3 && p + i < end; i++) if (p[i] >= 0x80) return -1;
+        /* The longer name is no name, but the shorter one may be: never with these letters. */
+        return 0;
+    }
+    p += 2;
+    if (p < end && *p == '"') p++;
+    while (p < end && is_blank(*p)) p++;
+    if (p < end && *p >= 0x80) return -1;
+    if (p == end || (*p != '=' && *p != ':')) return 0;
+    p++;
+    while (p < end && is_blank(*p)) p++;
+    if (p < end && *p == '"') p++;
+    const uint8_t *value = p;
+    if (p < end && *p >= 0x80) return -1;
+    if (p == end || !is_word(*p)) return 0;
+    while (p < end && (is_word(*p) || *p == '.' || *p == '-')) p++;
+    if (p < end && *p >= 0x80) return -1;
+    *out = (Value){value, (uint32_t)(p - value), 0, 0};
+    return 1;
+}
+
+/* Find the request in a text without its suffix, and that there is nothing else of note in it:
+   a colour, a shape that formats know, a suffix. 0: it can't be proven. */
+static int look_through(const uint8_t *begin, const uint8_t *end, Value *request) {
+    int found = 0;
+    for (const uint8_t *p = begin; p < end; p++) {
+#if defined(__SSE2__)
+        while (end - p >= 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)p);
+            __m128i small = _mm_or_si128(v, _mm_set1_epi8(32));  /* also [ as {, ESC as ; */
+            __m128i stop = _mm_or_si128(
+                _mm_or_si128(_mm_cmpeq_epi8(small, _mm_set1_epi8('q')),
+                             _mm_cmpeq_epi8(small, _mm_set1_epi8('{'))),
+                _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('=')),
+                             _mm_cmpeq_epi8(v, _mm_set1_epi8(0x1b))));
+            int mask = _mm_movemask_epi8(stop);
+            if (mask) { p += __builtin_ctz((unsigned)mask); break; }
+            p += 16;
+        }
+        if (p == end) break;
+#endif
+        size_t before = (size_t)(p - begin), left = (size_t)(end - p);
+        switch (*p) {
+        case 'q': case 'Q':
+            if (!found && before >= 2 && (p[-1] | 32) == 'e' && (p[-2] | 32) == 'r') {
+                found = request_at(begin, p - 2, end, request);
+                if (found < 0) return 0;
+            }
+            break;
+        case '=':
+            if (!found && before >= 3 && alike(p - 3, end, "rid", 3)) return 0;
+            if (before >= 11 && !memcmp(p - 11, "ContainerID", 11)) return 0;
+            if (left >= 2 && p[1] == '"' && before >= 4 && !memcmp(p - 4, "time", 4)) return 0;
+            break;
+        case '[':
+            if (left >= 4 && is_digit(p[1]) && is_digit(p[2]) && p[3] == '/') return 0;
+            break;
+        case '{':
+            if (left >= 17 && !memcmp(p, "{\"ikontainer_CUID", 17)) return 0;
+            break;
+        case 0x1b:
+            return 0;
+        }
+    }
+    if (found) return 1;
+    for (const uint8_t *p = begin; end - p >= 5; p++) {
+        p = memchr(p, 'c', (size_t)(end - p) - 1);
+        if (!p) break;
+        if (p - begin >= 3 && (p[1] | 32) == 'e' && alike(p - 3, end, "tra", 3)) return 0;
+    }
+    for (const uint8_t *p = begin; end - p >= 5; p++) {
+        p = memchr(p, 'C', (size_t)(end - p) - 1);
+        if (!p) break;
+        if (p - begin >= 3 && (p[1] | 32) == 'e' && alike(p - 3, end, "tra", 3)) return 0;
+    }
+    return 1;
+}
+
+/* Read a text from BEGIN to END: a time, a level, maybe a request and a suffix. */
+static int plain(Line *s, const uint8_t *begin, const uint8_t *end) {
+    static const char opening[] = "{\"ikontainer_CUID\":\"", between[] = "\",\"svc\":\"";
+    const Plan *plan = s->plan;
+    Value *v = s->values;
+    if (end > begin && end[-1] == '\r') end--;
+    if (plan->time < 0 || plan->cuid < 0 || plan->svc < 0) return 0;
+    size_t size = moment(begin, end);
+    const uint8_t *p = begin + size;
+    if (!size || p == end || *p != ' ') return 0;
+    v[plan->time] = (Value){begin, (uint32_t)size, 0, 0};
+    size = level_word(++p, end);
+    if (!size) return 0;
+    if (plan->level >= 0) v[plan->level] = (Value){p, (uint32_t)size, 0, 0};
+    p += size;
+    if (p < end && (*p == ' ' || *p == '\t')) {  /* ztunnel's */
+        const uint8_t *next = p;
+        while (next < end && (*next == ' ' || *next == '\t')) next++;
+        if (alike(next, end, "access", 6)) return 0;
+    }
+    const uint8_t *body = end;
+    if (end - p > 2 && end[-1] == '}') {
+        /* Suffixes are of one length, mostly. */
+        const uint8_t *brace = end - s->suffix;
+        if (!s->suffix || end - p <= s->suffix || *brace != '{' ||
+            memchr(brace + 1, '{', (size_t)(end - brace) - 1))
+            for (brace = end - 1; brace > p && *brace != '{'; brace--) {}
+        if ((size_t)(end - brace) > sizeof opening && !memcmp(brace, opening, sizeof opening - 1)) {
+            uint8_t escaped = 0;
+            const uint8_t *cuid = s->p = brace + sizeof opening - 1;
+            if (!text(s, &escaped) || s->p >= end) return 0;
+            const uint8_t *behind = s->p - 1;
+            if (behind == cuid || (size_t)(end - behind) < sizeof between ||
+                memcmp(behind, between, sizeof between - 1)) return 0;
+            const uint8_t *svc = s->p = behind + sizeof between - 1;
+            if (!text(s, &escaped) || escaped || s->p - 1 == svc || s->p + 1 != end) return 0;
+            v[plan->cuid] = (Value){cuid, (uint32_t)(behind - cuid), 0, 0};
+            v[plan->svc] = (Value){svc, (uint32_t)(s->p - 1 - svc), 0, 0};
+            body = brace;
+            s->suffix = end - brace;
+        }
+    }
+    Value request = {0, 0, NO_RANK, 0};
+    if (!look_through(p, body, &request)) return 0;
+    if (request.rank != NO_RANK) {
+        if (plan->request < 0) return 0;
+        v[plan->request] = request;
+    }
+    return 1;
+}
+
+static void no_values(Line *s) {
+    s->flags = s->message_flags = s->odd = 0;
+    for (int i = 0; i < s->plan->roles; i++) s->values[i].rank = NO_RANK;
+    s->stamp.rank = NO_RANK;
+}
+
+/* -- groups --------------------------------------------------------------------------------- */
+
+/* What a role is to a line that is to be grouped. */
+enum { BESIDE = 0, KEY = 1, RARE = 2 };  /* no matter; tells who wrote it; takes the exact reader */
+
+typedef struct {
+    uint64_t hash;
+    int64_t lines, first, last, first_line, last_line;  /* times in nanoseconds; lines from 0 */
+    size_t keys;  /* where its texts are among KEPT: for each key its size (-1: null) and bytes */
+} Group;
+
+typedef struct {
+    int keys;
+    int32_t key[MOST_ROLES];
+    const uint8_t *uses;
+    Group *group;
+    int32_t count, room;
+    uint8_t *kept;
+    size_t used, space;
+    int32_t *table;          /* open addressing: group, or -1 */
+    uint32_t mask;
+    /* Requests of groups, each once. SEEN is open addressing, too; 0 is none. BY_LINE: a pair for
+       each line instead, its request may be 0, and with its time, number, document (or 0), and
+       where in the block the request's id stands. */
+    uint64_t *seen, *request, *document;
+    uint32_t *of, *id_at, *id_size;
+    int64_t *at, *number;
+    int64_t pairs, pair_room;
+    uint64_t seen_mask;
+    int by_line;
+    int64_t latest;          /* the time of the last line that was grouped since an odd one */
+    uint8_t minute[17];      /* of the last time that was read, and where its seconds count from */
+    int64_t since;
+} Groups;
+
+static void groups_free(Groups *g) {
+    if (!g) return;
+    free(g->group); free(g->kept); free(g->table); free(g->seen); free(g->request); free(g->of);
+    free(g->document); free(g->at); free(g->number); free(g->id_at); free(g->id_size);
+    free(g);
+}
+
+static Groups *groups_new(const uint8_t *uses, int roles, int by_line) {
+    Groups *g = calloc(1, sizeof *g);
+    if (!g) return NULL;
+    g->uses = uses, g->by_line = by_line;
+    for (int i = 0; i < roles; i++) if (uses[i] == KEY) g->key[g->keys++] = i;
+    g->room = 256, g->mask = 1023, g->space = 1 << 16, g->pair_room = 1 << 12;
+    g->seen_mask = (1 << 14) - 1;
+    g->latest = INT64_MIN;
+    g->group = malloc((size_t)g->room * sizeof(Group));
+    g->kept = malloc(g->space);
+    g->table = malloc(((size_t)g->mask + 1) * sizeof(int32_t));
+    g->seen = calloc((size_t)g->seen_mask + 1, sizeof(uint64_t));
+    g->request = malloc((size_t)g->pair_room * sizeof(uint64_t));
+    g->of = malloc((size_t)g->pair_room * sizeof(uint32_t));
+    int enough = g->group && g->kept && g->table && g->seen && g->request && g->of;
+    if (by_line) {
+        g->at = malloc((size_t)g->pair_room * sizeof(int64_t));
+        g->number = malloc((size_t)g->pair_room * sizeof(int64_t));
+        g->document = malloc((size_t)g->pair_room * sizeof(uint64_t));
+        g->id_at = malloc((size_t)g->pair_room * sizeof(uint32_t));
+        g->id_size = malloc((size_t)g->pair_room * sizeof(uint32_t));
+        enough = enough && g->at && g->number && g->document && g->id_at && g->id_size;
+    }
+    if (!enough) { groups_free(g); return NULL; }
+    memset(g->table, -1, ((size_t)g->mask + 1) * sizeof(int32_t));
+    return g;
+}
+
+static inline uint64_t mix(uint64_t a, uint64_t b) {
+#if defined(__SIZEOF_INT128__)
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    a ^= b ^ a >> 32;
+    a *= 0x9E3779B97F4A7C15u;
+    a ^= a >> 29;
+    a *= 0xBF58476D1CE4E5B9u;
+    return a ^ a >> 32;
+#endif
+}
+
+static inline uint64_t eight(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+
+/* 64 bits of some bytes, in the manner of wyhash (public domain). */
+static inline uint64_t bits_of(const uint8_t *p, size_t size, uint64_t seed) {
+    uint64_t h = seed ^ 0xA0761D6478BD642Fu, a = 0, b = 0;
+    size_t left = size;
+    for (; left > 16; left -= 16, p += 16) h = mix(eight(p) ^ 0xE7037ED1A0B428DBu, eight(p + 8) ^ h);
+    if (left >= 8) a = eight(p), b = eight(p + left - 8);
+    else memcpy(&a, p, left);
+    return mix(a ^ 0x8EBC6AF09C88C6E3u, mix(b ^ h, size ^ 0x589965CC75374CC3u));
+}
+
+enum { LONGEST_REQUEST = 256 };
+
+/* 64 bits of a request's id, without case and dashes; 0: it is not ASCII, or very long. */
+static uint64_t request_bits(const uint8_t *p, size_t size) {
+    uint8_t plain[LONGEST_REQUEST];
+    size_t n = 0;
+    uint8_t any = 0;
+    if (size > sizeof plain) return 0;
+#if defined(__SSE2__)
+    if (size == 36 && p[8] == '-' && p[13] == '-' && p[18] == '-' && p[23] == '-') {  /* a UUID */
+        memcpy(plain, p, 8);
+        memcpy(plain + 8, p + 9, 4);
+        memcpy(plain + 12, p + 14, 4);
+        memcpy(plain + 16, p + 19, 4);
+        memcpy(plain + 20, p + 24, 12);
+        int odd = 0;
+        for (int i = 0; i < 32; i += 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(plain + i));
+            odd |= _mm_movemask_epi8(_mm_or_si128(v, _mm_cmpeq_epi8(v, _mm_set1_epi8('-'))));
+            __m128i capital = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('A' - 1)),
+                                            _mm_cmplt_epi8(v, _mm_set1_epi8('Z' + 1)));
+            v = _mm_add_epi8(v, _mm_and_si128(capital, _mm_set1_epi8(32)));
+            _mm_storeu_si128((__m128i *)(plain + i), v);
+        }
+        if (!odd) return bits_of(plain, 32, 0) | 1;
+    }
+#endif
+    for (size_t i = 0; i < size; i++) {
+        uint8_t c = p[i];
+        any |= c;
+        plain[n] = (uint8_t)(c + (c >= 'A' && c <= 'Z' ? 32 : 0));
+        n += c != '-';
+    }
+    return any & 0x80 ? 0 : bits_of(plain, n, 0) | 1;
+}
+
+/* Twice the room; 0: no memory, and what was there stays. */
+static int grow(void *column, size_t size) {
+    void **at = column, *more = realloc(*at, size);
+    if (more) *at = more;
+    return !!more;
+}
+
+static int grow_pairs(Groups *g) {
+    size_t room = (size_t)g->pair_room * 2;
+    if (!grow(&g->request, room * sizeof(uint64_t)) || !grow(&g->of, room * sizeof(uint32_t)))
+        return 0;
+    if (g->by_line && (!grow(&g->at, room * sizeof(int64_t)) ||
+                       !grow(&g->number, room * sizeof(int64_t)) ||
+                       !grow(&g->document, room * sizeof(uint64_t)) ||
+                       !grow(&g->id_at, room * sizeof(uint32_t)) ||
+                       !grow(&g->id_size, room * sizeof(uint32_t)))) return 0;
+    g->pair_room = (int64_t)room;
+    return 1;
+}
+
+/* Note that GROUP has this request; 0: no memory. */
+static int pair(Groups *g, uint32_t group, uint64_t request) {
+    uint64_t both = mix(request, group + 0x9E3779B97F4A7C15u) | 1;
+    uint64_t at = both & g->seen_mask;
+    for (; g->seen[at]; at = (at + 1) & g->seen_mask) if (g->seen[at] == both) return 1;
+    if (g->pairs == g->pair_room && !grow_pairs(g)) return 0;
+    g->of[g->pairs] = group;
+    g->request[g->pairs++] = request;
+    g->seen[at] = both;
+    if ((uint64_t)g->pairs * 2 > g->seen_mask) {
+        uint64_t mask = g->seen_mask * 2 + 1;
+        uint64_t *seen = calloc((size_t)mask + 1, sizeof(uint64_t));
+        if (!seen) return 0;
+        for (uint64_t i = 0; i <= g->seen_mask; i++) {
+            if (!g->seen[i]) continue;
+            uint64_t to = g->seen[i] & mask;
+            while (seen[to]) to = (to + 1) & mask;
+            seen[to] = g->seen[i];
+        }
+        free(g->seen);
+        g->seen = seen, g->seen_mask = mask;
+    }
+    return 1;
+}
+
+static int same_keys(const Groups *g, const Group *group, const Value *values,
+                     const uint8_t *end) {
+    const uint8_t *p = g->kept + group->keys;
+    for (int k = 0; k < g->keys; k++) {
+        const Value *v = &values[g->key[k]];
+        int32_t size;
+        memcpy(&size, p, sizeof size);
+        p += sizeof size;
+        if (size != (v->rank == NO_RANK ? -1 : (int32_t)v->size)) return 0;
+        if (size > 0) {
+            if (!same(p, v->at, (size_t)size, end ? end : v->at)) return 0;
+            p += size;
+        }
+    }
+    return 1;
+}
+
+static int32_t group_new(Groups *g, uint64_t hash, const Value *values) {
+    size_t need = 0;
+    for (int k = 0; k < g->keys; k++) {
+        const Value *v = &values[g->key[k]];
+        need += sizeof(int32_t) + (v->rank == NO_RANK ? 0 : v->size);
+    }
+    if (g->used + need + 16 > g->space) {  /* `same` reads a little more */
+        size_t space = (g->used + need + 16) * 2;
+        void *more = realloc(g->kept, space);
+        if (!more) return -1;
+        g->kept = more, g->space = space;
+    }
+    if (g->count == g->room) {
+        void *more = realloc(g->group, (size_t)g->room * 2 * sizeof(Group));
+        if (!more) return -1;
+        g->group = more, g->room *= 2;
+    }
+    if ((uint32_t)g->count * 2 > g->mask) {
+        uint32_t mask = g->mask * 2 + 1;
+        int32_t *table = malloc(((size_t)mask + 1) * sizeof(int32_t));
+        if (!table) return -1;
+        memset(table, -1, ((size_t)mask + 1) * sizeof(int32_t));
+        for (int32_t i = 0; i < g->count; i++) {
+            uint32_t at = (uint32_t)g->group[i].hash & mask;
+            while (table[at] >= 0) at = (at + 1) & mask;
+            table[at] = i;
+        }
+        free(g->table);
+        g->table = table, g->mask = mask;
+    }
+    Group *group = &g->group[g->count];
+    *group = (Group){hash, 0, INT64_MAX, INT64_MIN, INT64_MAX, -1, g->used};
+    for (int k = 0; k < g->keys; k++) {
+        const Value *v = &values[g->key[k]];
+        int32_t size = v->rank == NO_RANK ? -1 : (int32_t)v->size;
+        memcpy(g->kept + g->used, &size, sizeof size);
+        g->used += sizeof size;
+        if (size > 0) memcpy(g->kept + g->used, v->at, (size_t)size), g->used += (size_t)size;
+    }
+    uint32_t at = (uint32_t)hash & g->mask;
+    while (g->table[at] >= 0) at = (at + 1) & g->mask;
+    g->table[at] = g->count;
+    return g->count++;
+}
+
+/* `instant`, but a minute that came just before is not read again. */
+static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) {
+    if (size >= 20 && p[size - 1] == 'Z') {
+        if (!memcmp(g->minute, p, 17)) {
+            int seconds = digits(p + 17, 2), count = 0;
+            const uint8_t *at = p + 19, *end = p + size - 1;
+            int64_t nanos = 0;
+            if (seconds < 0 || seconds > 59) return 0;
+            if (at < end) {
+                if (*at != '.') return 0;
+                for (at++; at < end && is_digit(*at); at++, count++) nanos = nanos * 10 + (*at - '0');
+                if (at < end || count < 1 || count > 9) return 0;
+                for (; count < 9; count++) nanos *= 10;
+            }
+            *out = g->since + seconds * INT64_C(1000000000) + nanos;
+            return 1;
+        }
+        if (!instant(p, size, out)) return 0;
+        uint8_t start[] = "0000-00-00T00:00:00Z";
+        memcpy(start, p, 17);
+        if (instant(start, 20, &g->since)) memcpy(g->minute, p, 17);
+        return 1;
+    }
+    return instant(p, size, out);
+}
+
+/* Count the line for its group: 1; 0: it is odd after all; -1: no memory. TOLD is its time, where it
+   is no text; without DATA it is a row, whose values are anywhere. */
+static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data, const int64_t *told) {
+    const Plan *plan = s->plan;
+    Value *values = s->values;
+    int proven = 1, collected = wrapped(s, &proven);
+    if (!proven || plan->time < 0) return 0;
+    const Value *time = &values[plan->time];
+    int64_t now;
+    if (time->rank == NO_RANK || time->escaped) return 0;
+    if (told) now = *told;
+    else if (!instant_near(g, time->at, time->size, &now)) return 0;
+    if (asks(s, collected || (s->message_flags & IS_LINE))) return 0;
+    uint64_t hash = 0;
+    for (int i = 0; i < plan->roles; i++) {
+        const Value *v = &values[i];
+        if (v->rank == NO_RANK || g->uses[i] == BESIDE) continue;
+        if (v->escaped || g->uses[i] == RARE) return 0;
+        hash = bits_of(v->at, v->size, hash ^ ((uint64_t)(i + 1) << 56));
+    }
+    uint64_t request = 0;
+    const Value *id = lacks(values, plan->request) ? NULL : &values[plan->request];
+    if (!id) id = lacks(values, plan->trace) ? NULL : &values[plan->trace];
+    if (id && (id->escaped || !(request = request_bits(id->at, id->size)))) return 0;
+    uint64_t document = 0;
+    if (!lacks(values, plan->id)) {
+        const Value *own = &values[plan->id];
+        uint64_t index = bits_of((const uint8_t *)"", 0, 0) | 1;
+        if (!lacks(values, plan->index)) {
+            const Value *in = &values[plan->index];
+            if (in->escaped) return 0;
+            index = bits_of(in->at, in->size, 0) | 1;
+        }
+        if (own->escaped || !g->by_line) return 0;
+        document = bits_of(own->at, own->size, index) | 1;
+    }
+    int32_t found = -1;
+    for (uint32_t at = (uint32_t)hash & g->mask; g->table[at] >= 0; at = (at + 1) & g->mask) {
+        const Group *group = &g->group[g->table[at]];
+        if (group->hash == hash && same_keys(g, group, values, s->end)) { found = g->table[at]; break; }
+    }
+    if (found < 0 && (found = group_new(g, hash, values)) < 0) return -1;
+    if (g->by_line) {
+        if (g->pairs == g->pair_room && !grow_pairs(g)) return -1;
+        g->of[g->pairs] = (uint32_t)found, g->request[g->pairs] = request;
+        g->id_at[g->pairs] = id && data ? (uint32_t)(id->at - data) : 0;
+        g->id_size[g->pairs] = id ? id->size : 0;
+        g->at[g->pairs] = now, g->number[g->pairs] = line, g->document[g->pairs++] = document;
+    } else if (id && !pair(g, (uint32_t)found, request)) {
+        return -1;
+    }
+    Group *group = &g->group[found];
+    if (!group->lines++) group->first_line = line;
+    group->last_line = line;
+    if (now < group->first) group->first = now;
+    if (now > group->last) group->last = now;
+    g->latest = now;
+    return 1;
+}
+
+/* The groups as columns: the roles' texts, then lines, first, last, first_line, last_line. */
+static Columns *groups_columns(const Groups *g, int roles) {
+    Columns *c = columns_new(roles, g->count, (int64_t)g->used);
+    int64_t *out[5] = {0};
+    for (int i = 0; c && i < 5; i++) {
+        Numbers *n = numbers_new(c, "l", sizeof(int64_t), 0);
+        if (!n) { columns_free(c); return NULL; }
+        out[i] = n->data;
+    }
+    if (!c) return NULL;
+    for (; c->rows < g->count; c->rows++) {
+        const Group *group = &g->group[c->rows];
+        const uint8_t *p = g->kept + group->keys;
+        for (int i = 0, k = 0; i < roles; i++) {
+            View *view = &c->views[i][c->rows];
+            int32_t size = -1;
+            if (k < g->keys && g->key[k] == i) {
+                memcpy(&size, p, sizeof size);
+                p += sizeof size, k++;
+            }
+            if (size < 0) {
+                memset(view, 0, sizeof *view);
+                c->nulls[i]++;
+                continue;
+            }
+            put_text(c, view, p, (size_t)size);
+            set_bit(c->valid[i], c->rows);
+            p += size;
+        }
+        out[0][c->rows] = group->lines, out[1][c->rows] = group->first;
+        out[2][c->rows] = group->last;
+        out[3][c->rows] = group->first_line, out[4][c->rows] = group->last_line;
+    }
+    return c;
+}
+
+/* The requests of groups as columns, which take them over: group, request. */
+static Columns *pairs_columns(Groups *g) {
+    Columns *c = columns_new(0, 0, 0);
+    if (!c) return NULL;
+    c->rows = c->capacity = g->pairs;
+    c->number[0] = (Numbers){"I", g->of, NULL, 0};
+    c->number[1] = (Numbers){"L", g->request, NULL, 0};
+    c->numbers = 2;
+    g->of = NULL, g->request = NULL;
+    if (g->by_line) {
+        c->number[2] = (Numbers){"l", g->at, NULL, 0};
+        c->number[3] = (Numbers){"l", g->number, NULL, 0};
+        c->number[4] = (Numbers){"L", g->document, NULL, 0};
+        c->number[5] = (Numbers){"I", g->id_at, NULL, 0};
+        c->number[6] = (Numbers){"I", g->id_size, NULL, 0};
+        c->numbers = 7;
+        g->at = g->number = NULL, g->document = NULL, g->id_at = g->id_size = NULL;
+    }
+    return c;
 }
 
 /* -- Arrow ---------------------------------------------------------------------------------- */
@@ -767,13 +1458,13 @@ static int fill_array(struct ArrowArray *array, Shared *shared, int64_t length) 
     return 1;
 }
 
-/* A struct of the roles, then instant and flags, a row a line. Owns COLUMNS from here on; 0: no memory. */
+/* A struct of the texts, then the numbers. Owns COLUMNS from here on; 0: no memory. */
 static int as_arrow(Columns *c, struct ArrowSchema *schema, struct ArrowArray *array) {
     Shared *shared = calloc(1, sizeof *shared);
     if (!shared) { columns_free(c); return 0; }
     shared->columns = c;
     shared->holders = 1;
-    int count = c->roles + 2;
+    int count = c->roles + c->numbers;
     int ok = fill_schema(schema, "+s", "") && fill_array(array, shared, c->rows);
     if (ok) {
         schema->children = calloc((size_t)count, sizeof *schema->children);
@@ -788,7 +1479,7 @@ static int as_arrow(Columns *c, struct ArrowSchema *schema, struct ArrowArray *a
         struct ArrowArray *a = calloc(1, sizeof *a);
         if (s) schema->children[schema->n_children++] = s;
         if (a) array->children[array->n_children++] = a;
-        ok = s && a && fill_schema(s, at < 0 ? "vu" : at < 1 ? "l" : "C", name) &&
+        ok = s && a && fill_schema(s, at < 0 ? "vu" : c->number[at].format, name) &&
              fill_array(a, shared, c->rows);
         if (!ok) break;
         Column *column = a->private_data;
@@ -802,9 +1493,10 @@ static int as_arrow(Columns *c, struct ArrowSchema *schema, struct ArrowArray *a
             column->buffers[3] = column->sizes;
         } else {
             a->n_buffers = 2;
-            a->null_count = at ? 0 : c->instant_nulls;
-            column->buffers[0] = !at && c->instant_nulls ? c->instant_valid : NULL;
-            column->buffers[1] = at ? (void *)c->flags : (void *)c->instant;
+            const Numbers *n = &c->number[at];
+            a->null_count = n->nulls;
+            column->buffers[0] = n->nulls ? n->valid : NULL;
+            column->buffers[1] = n->data;
         }
     }
     if (!ok) {
@@ -817,11 +1509,14 @@ static int as_arrow(Columns *c, struct ArrowSchema *schema, struct ArrowArray *a
 
 /* -- a block -------------------------------------------------------------------------------- */
 
-typedef struct { int64_t line, start, end; } Odd;
+/* END is the newline's place; BEFORE the time of the last line that was grouped since the odd line
+   before, INT64_MIN: none was. */
+typedef struct { int64_t line, start, end, before; } Odd;
 
 typedef struct {
     int64_t lines, odds, asks, unknowns;
-    Odd *odd;           /* places of lines that are not proven; END is the newline's */
+    int64_t latest;     /* the time of the last line that was grouped since an odd one, as BEFORE */
+    Odd *odd;           /* places of lines that are not proven */
     Unknown *unknown;   /* keys that the plan does not have, as they stand in the data */
 } Found;
 
@@ -831,64 +1526,120 @@ EXPORT void cuidx_found_free(Found *found) {
     memset(found, 0, sizeof *found);
 }
 
-/* DATA is whole lines, less than 2 GiB, the last one with its newline too. FOUND.asks says in how
-   many rows the message may tell what the document does not; without MESSAGES its column is null
-   throughout. 0: done; 1: no memory; 2: DATA is not as it must be. */
-EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int messages,
-                      Found *found, struct ArrowSchema *schema, struct ArrowArray *array) {
-    memset(found, 0, sizeof *found);
-    memset(schema, 0, sizeof *schema);
-    memset(array, 0, sizeof *array);
-    if (length < 1 || length > INT32_MAX || data[length - 1] != '\n') return 2;
-    const uint8_t *end = data + length;
-    for (const uint8_t *p = data; p < end; found->lines++)
-        p = (const uint8_t *)memchr(p, '\n', (size_t)(end - p)) + 1;
+static void line_free(Line *s) {
+    if (!s) return;
+    free(s->follow); free(s->seen); free(s);
+}
+
+static Line *line_new(const Plan *plan, const uint8_t *end) {
     size_t entries = (size_t)plan->count + (size_t)plan->contexts + 1;
-    Columns *columns = columns_new(plan->roles, found->lines, length);
     Line *s = calloc(1, sizeof *s);
-    int enough = columns && s;
-    if (enough) {
-        s->plan = plan;
-        s->end = end;
-        s->follow = malloc(entries * sizeof(int32_t));
-        s->seen = calloc(entries, sizeof(int64_t));
-        enough = s->follow && s->seen;
+    if (!s) return NULL;
+    s->plan = plan;
+    s->end = end;
+    s->follow = malloc(entries * sizeof(int32_t));
+    s->seen = calloc(entries, sizeof(int64_t));
+    if (!s->follow || !s->seen) { line_free(s); return NULL; }
+    memset(s->follow, -1, entries * sizeof(int32_t));
+    return s;
+}
+
+/* Read the line at BEGIN, number LINE from 0; whether it is proven. */
+static int document(Line *s, const uint8_t *begin, int64_t line, int *suffixed) {
+    s->p = begin;
+    s->line = line + 1;
+    no_values(s);
+    *suffixed = 0;
+    if (*s->p != '{') return 0;
+    int unknowns = s->unknowns;
+    s->p++;
+    if (!object(s, 0, 0)) {
+        s->unknowns = unknowns;  /* no JSON: these are no keys */
+        return 0;
     }
-    if (enough) memset(s->follow, -1, entries * sizeof(int32_t));
-    int64_t room = 0;
-    const uint8_t *next = data;
-    for (int64_t line = 0; enough && line < found->lines; line++) {
-        const uint8_t *begin = next;
-        s->p = begin;
-        s->line = line + 1;
-        s->flags = s->message_flags = s->odd = 0;
-        for (int i = 0; i < plan->roles; i++) s->values[i].rank = NO_RANK;
-        s->stamp.rank = NO_RANK;
-        int suffixed = 0, proven = *s->p == '{', unknowns = s->unknowns;
-        if (proven) {
-            s->p++;
-            proven = object(s, 0, 0);
-            if (!proven) s->unknowns = unknowns;  /* no JSON: these are no keys */
-            if (proven) {
-                if (*s->p == '{') proven = suffixed = suffix(s, begin);
-                skip_blanks(s);
-                proven = proven && *s->p == '\n' && !s->odd &&
-                         row(s, columns, messages, suffixed, &found->asks);
-            }
+    if (*s->p == '{' && !(*suffixed = suffix(s, begin))) return 0;
+    skip_blanks(s);
+    return *s->p == '\n' && !s->odd;
+}
+
+/* Note an odd line; 0: no memory. ROOM is how many there is room for. */
+static int note_odd(Found *found, int64_t *room, Groups *groups, Odd odd) {
+    if (found->odds == *room) {
+        *room = *room ? *room * 2 : 64;
+        if (!grow(&found->odd, (size_t)*room * sizeof(Odd))) return 0;
+    }
+    odd.before = groups ? groups->latest : INT64_MIN;
+    found->odd[found->odds++] = odd;
+    if (groups) groups->latest = INT64_MIN;
+    return 1;
+}
+
+/* Read a line of text; END is its newline. */
+static int text_line(Line *s, const uint8_t *begin, const uint8_t *end) {
+    no_values(s);
+    return plain(s, begin, end);
+}
+
+/* Read a line as a container runtime writes it: a time, stdout or stderr, P or F, the program's
+   line. OPEN says of each stream whether a record is in pieces: all of them are odd. */
+static int cri_line(Line *s, const uint8_t *begin, const uint8_t *end, int64_t line, int open[2]) {
+    no_values(s);
+    const uint8_t *p = memchr(begin, ' ', (size_t)(end - begin));
+    if (!p || end - p < 9 || memcmp(p + 1, "std", 3)) return 0;
+    int err = !memcmp(p + 4, "err ", 4);
+    if (!err && memcmp(p + 4, "out ", 4)) return 0;
+    if (p[8] == 'P') open[err] = 1;  /* whether or not it is a record: in doubt they are odd */
+    size_t size = moment(begin, end);
+    int64_t now;
+    if (p[8] != 'F' || end - p < 10 || p[9] != ' ' || end[-1] == '\r' ||
+        size != (size_t)(p - begin) || !instant(begin, size, &now)) return 0;
+    if (open[err]) { open[err] = 0; return 0; }
+    const uint8_t *text = p + 10;
+    if (text == end) return 0;
+    int suffixed = 0;
+    if (*text == '{' ? !document(s, text, line, &suffixed) : !plain(s, text, end)) return 0;
+    s->p = end;
+    if (s->plan->time < 0) return 0;
+    s->values[s->plan->time] = (Value){begin, (uint32_t)size, 0, 0};
+    s->stamp.rank = NO_RANK;
+    return 1;
+}
+
+/* The lines as rows (COLUMNS) or in groups, one of which is given; 0: no memory. */
+static int walk(const uint8_t *data, int64_t length, const Plan *plan, int shape, int messages,
+                Found *found, Columns *columns, Groups *groups) {
+    const uint8_t *end = data + length, *next = data;
+    Line *s = line_new(plan, end);
+    int enough = !!s;
+    int64_t room = 0, line = 0;
+    int open[2] = {0, 0};
+    for (; enough && next < end; line++) {
+        const uint8_t *begin = next, *stop = NULL;
+        int suffixed = 0, proven;
+        if (shape == JSON_LINES) {
+            proven = document(s, begin, line, &suffixed);
+        } else {
+            stop = memchr(begin, '\n', (size_t)(end - begin));
+            proven = shape == CRI_LINES ? cri_line(s, begin, stop, line, open)
+                                        : text_line(s, begin, stop);
+        }
+        if (proven && groups) {
+            int counted = grouped(s, groups, line, data, NULL);
+            if (counted < 0) { enough = 0; break; }
+            proven = counted;
+        } else if (proven) {
+            proven = row(s, columns, messages, suffixed, &found->asks);
         }
         /* A string never crosses a newline, so a proven line ends where it was read to. */
-        next = proven ? s->p + 1 : (const uint8_t *)memchr(begin, '\n', (size_t)(end - begin)) + 1;
-        if (!proven) {
-            odd_row(columns);
-            if (found->odds == room) {
-                room = room ? room * 2 : 64;
-                Odd *more = realloc(found->odd, (size_t)room * sizeof(Odd));
-                if (!more) { enough = 0; break; }
-                found->odd = more;
-            }
-            found->odd[found->odds++] = (Odd){line, begin - data, next - 1 - data};
-        }
+        if (!stop)
+            stop = proven ? s->p : (const uint8_t *)memchr(begin, '\n', (size_t)(end - begin));
+        next = stop + 1;
+        if (proven) continue;
+        if (columns) odd_row(columns);
+        if (!note_odd(found, &room, groups, (Odd){line, begin - data, next - 1 - data, 0})) enough = 0;
     }
+    found->lines = line;
+    found->latest = groups ? groups->latest : INT64_MIN;
     if (enough && s->unknowns) {
         found->unknown = malloc((size_t)s->unknowns * sizeof(Unknown));
         enough = !!found->unknown;
@@ -897,9 +1648,184 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
             found->unknowns = s->unknowns;
         }
     }
-    if (s) { free(s->follow); free(s->seen); free(s); }
+    line_free(s);
+    return enough;
+}
+
+static int fits(const uint8_t *data, int64_t length) {
+    return length >= 1 && length <= INT32_MAX && data[length - 1] == '\n';
+}
+
+/* DATA is whole lines, less than 2 GiB, the last one with its newline too. FOUND.asks says in how
+   many rows the message may tell what the document does not; without MESSAGES its column is null
+   throughout. Columns are the roles, then instant and flags.
+   0: done; 1: no memory; 2: DATA is not as it must be. */
+EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int messages,
+                      Found *found, struct ArrowSchema *schema, struct ArrowArray *array) {
+    memset(found, 0, sizeof *found);
+    memset(schema, 0, sizeof *schema);
+    memset(array, 0, sizeof *array);
+    if (!fits(data, length)) return 2;
+    int64_t lines = 0;
+    for (const uint8_t *p = data, *end = data + length; p < end; lines++)
+        p = (const uint8_t *)memchr(p, '\n', (size_t)(end - p)) + 1;
+    Columns *columns = columns_new(plan->roles, lines, length);
+    int enough = columns && numbers_new(columns, "l", sizeof(int64_t), 1) &&
+                 numbers_new(columns, "C", 1, 0) &&
+                 walk(data, length, plan, JSON_LINES, messages, found, columns, NULL);
     if (enough) enough = as_arrow(columns, schema, array);
     else columns_free(columns);
     if (!enough) cuidx_found_free(found);
     return !enough;
+}
+
+/* Give GROUPS and what belongs to them, and free them; 0: no memory. */
+static int told(Groups *groups, int roles, int enough, Found *found,
+                struct ArrowSchema *group_schema, struct ArrowArray *group_array,
+                struct ArrowSchema *pair_schema, struct ArrowArray *pair_array) {
+    Columns *columns = enough ? groups_columns(groups, roles) : NULL;
+    enough = columns && as_arrow(columns, group_schema, group_array);
+    columns = enough ? pairs_columns(groups) : NULL;
+    enough = columns && as_arrow(columns, pair_schema, pair_array);
+    groups_free(groups);
+    if (!enough) cuidx_found_free(found);
+    return enough;
+}
+
+/* The same, but lines are grouped by the roles that are keys in USES. What a message may tell, a
+   line without a usual time and one with a rare role is odd here. GROUPS are the roles, then lines,
+   first and last time, first and last line; PAIRS are group and request, each once, or BY_LINE
+   group, request (0: none), time, line (from 0), document (0: none), and where in DATA the request's
+   id stands and how long it is, of each line. */
+EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, int shape,
+                       int by_line, const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
+                       struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
+                       struct ArrowArray *pair_array) {
+    memset(found, 0, sizeof *found);
+    memset(group_schema, 0, sizeof *group_schema);
+    memset(group_array, 0, sizeof *group_array);
+    memset(pair_schema, 0, sizeof *pair_schema);
+    memset(pair_array, 0, sizeof *pair_array);
+    if (!fits(data, length)) return 2;
+    Groups *groups = groups_new(uses, plan->roles, by_line);
+    int enough = groups && walk(data, length, plan, shape, 0, found, NULL, groups);
+    return !told(groups, plan->roles, enough, found, group_schema, group_array, pair_schema,
+                 pair_array);
+}
+
+/* -- texts ---------------------------------------------------------------------------------- */
+
+struct ArrowArrayStream {
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+    void (*release)(struct ArrowArrayStream *);
+    void *private_data;
+};
+
+/* 64 bits of each text (Utf8View), as `cuidx_group` has them for requests, less case and dashes, and
+   for documents. INOUT has LENGTH seeds, and gets the bits, 0 for null. 0: done; else the texts are
+   not as they must be. */
+EXPORT int cuidx_bits(struct ArrowArrayStream *texts, uint64_t *inout, int64_t length) {
+    struct ArrowSchema schema;
+    if (texts->get_schema(texts, &schema)) return 1;
+    int known = !strcmp(schema.format, "vu");
+    schema.release(&schema);
+    int64_t done = 0;
+    while (known) {
+        struct ArrowArray array;
+        if (texts->get_next(texts, &array)) return 1;
+        if (!array.release) break;
+        known = done + array.length <= length;
+        const uint8_t *valid = array.buffers[0];
+        const View *views = array.buffers[1];
+        for (int64_t i = array.offset; known && i < array.offset + array.length; i++, done++) {
+            if (valid && !(valid[i >> 3] >> (i & 7) & 1)) { inout[done] = 0; continue; }
+            const View *view = &views[i];
+            const uint8_t *at = view->size <= 12
+                ? view->head : (const uint8_t *)array.buffers[2 + view->buffer] + view->offset;
+            inout[done] = bits_of(at, (size_t)view->size, inout[done]) | 1;
+        }
+        array.release(&array);
+    }
+    return !known || done != length;
+}
+
+/* A value of a column of texts (Utf8View). */
+static Value text_of(const struct ArrowArray *column, int64_t row) {
+    const uint8_t *valid = column->buffers[0];
+    const int64_t i = column->offset + row;
+    if (valid && !(valid[i >> 3] >> (i & 7) & 1)) return (Value){0, 0, NO_RANK, 0};
+    const View *view = (const View *)column->buffers[1] + i;
+    const uint8_t *at = view->size <= 12
+        ? view->head : (const uint8_t *)column->buffers[2 + view->buffer] + view->offset;
+    return (Value){at, (uint32_t)view->size, 0, 0};
+}
+
+/* Whether a message of a row is a line of its own: a document, or with a suffix. In doubt yes. */
+static int is_layer(const Value *v) {
+    size_t i = 0;
+    if (v->rank == NO_RANK) return 0;
+    while (i < v->size && is_blank(v->at[i])) i++;
+    return (i < v->size && (v->at[i] == '{' || v->at[i] >= 0x80)) ||
+           (v->size && memchr(v->at, 0x1b, v->size)) ||
+           holds(v->at, v->size, "\"ikontainer_CUID", 16);
+}
+
+/* `cuidx_group` of rows: structs, whose fields are the roles, texts all but the time, which may be
+   in nanoseconds. 3: the columns are not as they must be. */
+EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int by_line,
+                            const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
+                            struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
+                            struct ArrowArray *pair_array) {
+    memset(found, 0, sizeof *found);
+    memset(group_schema, 0, sizeof *group_schema);
+    memset(group_array, 0, sizeof *group_array);
+    memset(pair_schema, 0, sizeof *pair_schema);
+    memset(pair_array, 0, sizeof *pair_array);
+    struct ArrowSchema schema;
+    if (rows->get_schema(rows, &schema)) return 3;
+    int known = schema.n_children == plan->roles, in_numbers = -1;
+    for (int i = 0; known && i < plan->roles; i++) {
+        if (i == plan->time && !strcmp(schema.children[i]->format, "l")) in_numbers = i;
+        else known = !strcmp(schema.children[i]->format, "vu");
+    }
+    schema.release(&schema);
+    if (!known) return 3;
+    Groups *groups = groups_new(uses, plan->roles, by_line);
+    Line *s = line_new(plan, NULL);
+    int enough = groups && s;
+    int64_t room = 0, line = 0;
+    while (enough) {
+        struct ArrowArray array;
+        if (rows->get_next(rows, &array) || !array.release) break;
+        for (int64_t row = 0; enough && row < array.length; row++, line++) {
+            int64_t time = 0;
+            no_values(s);
+            s->message_flags = IS_LINE;
+            for (int i = 0; i < plan->roles; i++) {
+                const struct ArrowArray *column = array.children[i];
+                if (i != in_numbers) {
+                    s->values[i] = text_of(column, array.offset + row);
+                    continue;
+                }
+                const uint8_t *valid = column->buffers[0];
+                int64_t at = column->offset + array.offset + row;
+                if (valid && !(valid[at >> 3] >> (at & 7) & 1)) continue;
+                s->values[i] = (Value){(const uint8_t *)"", 0, 0, 0};
+                time = ((const int64_t *)column->buffers[1])[at];
+            }
+            int counted = 0;
+            if (plan->message < 0 || !is_layer(&s->values[plan->message]))
+                counted = grouped(s, groups, line, NULL, in_numbers < 0 ? NULL : &time);
+            if (counted < 0 || (!counted && !note_odd(found, &room, groups, (Odd){line, 0, 0, 0})))
+                enough = 0;
+        }
+        array.release(&array);
+    }
+    found->lines = line;
+    found->latest = enough ? groups->latest : INT64_MIN;
+    line_free(s);
+    return !told(groups, plan->roles, enough, found, group_schema, group_array, pair_schema,
+                 pair_array);
 }

@@ -1,23 +1,30 @@
-"""The quick way for JSON lines: learn what a file's keys mean, then cut its lines natively.
+"""The quick way for usual lines: learn what a file's keys mean, then cut its lines natively.
 
 `scan.c` proves a line (valid JSON and UTF-8, no key twice, every key known) and takes the wanted
 values out of it in one pass. What the keys mean comes from here, from the same table as the exact
 way (`lines.read`) uses. A line that is not proven goes the exact way: slower, never different.
 Keys are learnt as they come; until then the lines that have them go the exact way, too.
 
-Measured on 1 GB of flat JSON lines: 1.1 s of CPU, against 36 s the exact way.
+Where a question needs no more than who wrote how many lines and when, lines are grouped natively
+(`group`), and Python sees a few hundred groups a block instead of 60,000 rows. That is for lines of
+text with a time and a level, too, and for CRI records with either inside.
+
+Measured on 1 GB: flat JSON lines in rows 1.1 s of CPU, against 36 s the exact way; in groups 1.2 s
+with all that follows, against 3.8 s in rows; CRI in groups 1.6 s, against 50 s.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from cuidx.formats import lines, native
-from cuidx.formats.base import Block, Reading
+from cuidx.formats.base import BY_LINE, Block, Format, Grouped, Reading, requests_of
 from cuidx.formats.documents import (
     COLLECTOR_KEYS,
     ORDER,
@@ -27,10 +34,10 @@ from cuidx.formats.documents import (
     is_text_key,
     normal,
 )
-from cuidx.schema import KIND
+from cuidx.schema import EVIDENCE_ROLES, KIND, TIME
 from cuidx.suffix import CUID_KEY, SVC_KEY
 
-__all__ = ["Scanner"]
+__all__ = ["Scanner", "can_group", "group_rows"]
 
 _MOST_KEYS: Final = 20_000  # keys that are data themselves ({"user-1": …}) are not worth learning
 _ROUNDS: Final = 12
@@ -39,6 +46,18 @@ _ROUNDS: Final = 12
  _NO_NUMBER) = (1 << bit for bit in range(11))  # fmt: skip
 _WRAPPED, _LINE, _SUFFIXED, _ODD = 1, 2, 4, 8
 _PLACES: Final = {"_index": "doc_index", "_id": "doc_id"}
+# What a role is to a line that is to be grouped: the same numbers stand in scan.c.
+_BESIDE, _KEY, _RARE = range(3)
+_TO_A_GROUP: Final = {
+    **dict.fromkeys(("time", "message", "request_id", "trace_id", *_PLACES.values()), _BESIDE),
+    **dict.fromkeys(EVIDENCE_ROLES, _RARE),
+}
+_JSON, _TEXT, _CRI = range(3)  # what lines are: the same numbers stand in scan.c
+_SHAPES: Final = {"rawtext": _TEXT, "cri": _CRI}  # formats that have a shape of their own
+_SPECIAL: Final = ("time", "level", "request_id", "trace_id", "message", "cuid", "svc", "doc_index",
+                   "doc_id")  # fmt: skip
+_FROM_TEXT: Final = ("time", "level", "request_id")
+_FEW: Final = 4  # one line in so many may be odd: with more, rows are quicker
 
 
 class _Key(NamedTuple):
@@ -55,9 +74,16 @@ class _Key(NamedTuple):
 class Scanner:
     """What one file's keys mean, as learnt so far; used by several threads at once."""
 
-    def __init__(self, table: Table, want: frozenset[str], *, hits: bool) -> None:
-        """WANT are the roles to give; HITS says that the lines are search hits (`_source`)."""
+    def __init__(
+        self, table: Table, want: frozenset[str], *, hits: bool, format_: Format | None = None
+    ) -> None:
+        """WANT are the roles to give; HITS says that the lines are search hits (`_source`).
+
+        FORMAT_ is that of the lines, where they are no JSON documents.
+        """
         self._table = table
+        self._format = format_
+        self._shape = _JSON if format_ is None else _SHAPES[format_.NAME]
         self._want = want | lines.ALWAYS
         self._hits = hits
         # A context is an object whose keys mean something: (its path, is it a whole document).
@@ -65,6 +91,7 @@ class Scanner:
         self._keys: dict[tuple[int, bytes], _Key] = {}
         self._lock = Lock()
         self._messages = "message" in want
+        self._in_rows = 0  # blocks that could not be grouped
         self.proven = self.odd = 0  # lines that went the quick way, and those that did not
         self._plan = self._compiled()
 
@@ -72,16 +99,15 @@ class Scanner:
         """The plan, and the roles of its columns: those that some key has."""
         keys = self._keys.values()
         has = {key.role for key in keys} | {"cuid", "svc"}
+        if self._shape != _JSON:
+            has |= {*_FROM_TEXT}
         roles: list[str] = [role for role in ORDER if role in has & self._want]
         number: dict[str | None, int] = {role: at for at, role in enumerate(roles)}
         entries = [
             native.Entry(k.raw, k.context, number.get(k.role, -1), k.rank, k.below, k.flags)
             for k in keys
         ]
-        special = [
-            number.get(role, -2 if role in self._want else -1)
-            for role in ("time", "level", "request_id", "trace_id", "message", "cuid", "svc")
-        ]
+        special = [number.get(role, -2 if role in self._want else -1) for role in _SPECIAL]
         plan = native.Plan(
             entries,
             contexts=len(self._contexts),
@@ -94,7 +120,12 @@ class Scanner:
     def learn(self, data: bytes) -> None:
         """Take in the keys of DATA, whole lines; one level of nesting more a round."""
         for _ in range(_ROUNDS if data else 0):
-            if not self._take(native.cut(data, self._plan[0], messages=False).unknown):
+            plan, roles = self._plan
+            if self._shape == _JSON:
+                unknown = native.cut(data, plan, messages=False).unknown
+            else:
+                unknown = native.group(data, plan, _uses(roles), self._shape).unknown
+            if not self._take(unknown):
                 break
 
     def _take(self, unknown: list[tuple[int, bytes]]) -> bool:
@@ -147,7 +178,7 @@ class Scanner:
         Beside `time`, as text, it may give `instant`, the same in nanoseconds since 1970.
         """
         data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
-        if len(data) >= 1 << 31:
+        if len(data) >= 1 << 31 or self._shape != _JSON:
             return None
         plan, roles = self._plan
         cut = native.cut(data, plan, messages=self._messages)
@@ -168,8 +199,52 @@ class Scanner:
         quick = quick.with_columns(line=pl.int_range(block.first_line, last, eager=True))
         if not odd:
             return quick
-        texts = [data[start:end].decode("utf-8", "replace") for _, start, end in odd]
-        return _put(quick, [line for line, _, _ in odd], lines.read_few(texts, reading))
+        texts = [data[one.start : one.end].decode("utf-8", "replace") for one in odd]
+        return _put(quick, [one.line for one in odd], lines.read_few(texts, reading))
+
+    def group(self, block: Block, reading: Reading, *, by_line: bool = False) -> Grouped | None:
+        """The block's lines, those in groups that can be; None if rows are better.
+
+        BY_LINE says that the lines are asked for, too.
+        """
+        data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
+        if len(data) >= 1 << 31 or self._in_rows > 1:
+            return None
+        plan, roles = self._plan
+        cut = native.group(data, plan, _uses(roles), self._shape, by_line=by_line or self._hits)
+        many = len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW
+        if self._take(cut.unknown) and many:
+            return self.group(block, reading, by_line=by_line)
+        if many:
+            self._in_rows += cut.lines > 1000
+            with self._lock:
+                self.odd += 0 if self._shape == _JSON else cut.lines
+            return None
+        with self._lock:
+            self.odd += len(cut.odd)
+            self.proven += cut.lines - len(cut.odd)
+        rows = _nothing()
+        if cut.odd:
+            rows = self._exact(
+                [data[odd.start : odd.end] for odd in cut.odd],
+                reading,
+                ends=block.data.endswith(b"\n") or cut.odd[-1].line < cut.lines - 1,
+            )
+        return _grouped(
+            cut, roles, rows, block.first_line, reading, by_line or self._hits,
+            data if by_line else b"",
+        )  # fmt: skip
+
+    def _exact(self, odd: list[bytes], reading: Reading, *, ends: bool) -> pl.DataFrame:
+        """A row for each of some lines, the exact way; ENDS: the last one has a newline, too."""
+        if self._format is None:
+            texts = [line.decode("utf-8", "replace") for line in odd]
+            return lines.finish(lines.read_few(texts, reading), reading)
+        data = b"\n".join(odd) + (b"\n" if ends else b"")
+        # `back` counts lines, and here some between are missing; nobody asks for it in groups.
+        return self._format.parse(Block(data, 1), replace(reading, scanner=None)).drop(
+            "back", strict=False
+        )
 
     def _frame(
         self, cut: pl.DataFrame, roles: list[str], asks: int, reading: Reading
@@ -196,6 +271,86 @@ class Scanner:
         if frame["record_kind"].count():  # a message was found to be another kind of record
             frame = frame.with_columns(kind=pl.coalesce("record_kind", "kind"))
         return frame.drop(*lines.INNER, "flags")
+
+
+def group_rows(
+    frame: pl.DataFrame,
+    first_line: int,
+    reading: Reading,
+    exact: Callable[[pl.DataFrame], pl.DataFrame],
+) -> Grouped | None:
+    """FRAME's rows, texts under the roles' names, in groups; None if rows are better.
+
+    EXACT reads those rows whose places it is given (`row`), the exact way.
+    """
+    roles = frame.columns
+    number = {role: at for at, role in enumerate(roles)}
+    special = [number.get(role, -2 if role in reading.want else -1) for role in _SPECIAL]
+    plan = native.Plan([], contexts=1, roles=len(roles), special=special, hits=False)
+    by_line = "doc_id" in roles
+    cut = native.group_rows(frame, plan, _uses(roles), by_line=by_line)
+    if len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW:
+        return None
+    rows = _nothing()
+    if cut.odd:
+        rows = exact(pl.DataFrame({"row": [odd.line for odd in cut.odd]}))
+    return _grouped(cut, roles, rows, first_line, reading, by_line, b"")
+
+
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
+
+
+def _grouped(
+    cut: native.Groups,
+    roles: list[str],
+    rows: pl.DataFrame,
+    first_line: int,
+    reading: Reading,
+    by_line: bool,
+    data: bytes,
+) -> Grouped:
+    """CUT as it is given on, with ROWS for its odd lines."""
+    groups = cut.frame
+    groups.columns = [*roles, "lines", "first", "last", "first_line", "last_line"]
+    groups = lines.finish(
+        groups.select(
+            *(role for role in roles if groups[role].null_count() < len(groups)),
+            "lines",
+            pl.col("first", "last").cast(TIME),
+            pl.col("first_line", "last_line") + first_line,
+            dated="lines",
+            kind=pl.lit("event", KIND),
+        ),
+        reading,
+    )
+    pairs, each = cut.pairs, None
+    if by_line:
+        pairs.columns = list(BY_LINE)
+        each = pairs.with_columns(pl.col("line") + first_line)
+        pairs = pl.DataFrame() if data else requests_of(each)
+    else:
+        pairs.columns = ["group", "request"]
+    if cut.odd:
+        numbers = pl.Series([odd.line for odd in cut.odd], dtype=pl.Int64)
+        rows = rows.with_columns(line=numbers + first_line)
+    return Grouped(
+        groups, pairs, rows, pl.Series([_known(odd.before) for odd in cut.odd], dtype=pl.Int64),
+        _known(cut.latest), cut.lines, each, data,
+    )  # fmt: skip
+
+
+def can_group(format_: Format) -> bool:
+    """Whether there is a quick way for this format's lines, if they are no JSON documents."""
+    return format_.NAME in _SHAPES
+
+
+def _uses(roles: list[str]) -> bytes:
+    return bytes(_TO_A_GROUP.get(role, _KEY) for role in roles)
+
+
+def _known(time: int) -> int | None:
+    return None if time == native.NO_TIME else time
 
 
 def _put(quick: pl.DataFrame, at: list[int], slow: pl.DataFrame) -> pl.DataFrame:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from cuidx.present.escape import visible
 
-_BINS = ("fragments", "duplicates", "evidence", "skipped", "blank", "not_read")
-_ONE = {"fragments": "fragment", "duplicates": "duplicate", "not_read": "not read"}
+_BINS = ("fragments", "duplicates", "evidence", "skipped", "blank")
+_ONE = {"fragments": "fragment", "duplicates": "duplicate"}
 
 
 def line(accounting: Mapping[str, object], rejects: object = None) -> str:
@@ -25,8 +25,9 @@ def line(accounting: Mapping[str, object], rejects: object = None) -> str:
         parts.append(f"{unreadable:,} UNREADABLE ({visible(where)})")
     for name in _BINS:
         if count := _count(accounting, name):
-            word = _ONE.get(name, name) if count == 1 else name.replace("_", " ")
-            parts.append(f"{count:,} {word}")
+            parts.append(f"{count:,} {_ONE.get(name, name) if count == 1 else name}")
+    if skipped := _count(accounting, "not_read"):
+        parts.append(f"{many(skipped, 'byte')} not read")
     sources = accounting.get("sources")
     ends = [f"from {many(len(sources), 'source')}"] if isinstance(sources, (list, tuple)) else []
     if spanned := span(accounting.get("first"), accounting.get("last")):

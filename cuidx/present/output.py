@@ -35,7 +35,7 @@ def opened(output: Path | None) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise _cannot(output, error) from None
     if mode is not None and stat.S_ISDIR(mode):
-        raise UsageError("is a folder", where=str(output), do="name a file in it after -o")
+        raise UsageError("is a folder", where=str(output), do="name a file in it")
     if mode is not None and not stat.S_ISREG(mode):
         with _opened(output, target) as file:
             yield file
@@ -58,7 +58,7 @@ def check(output: Path | None) -> None:
     if output is None or is_stdout(output):
         return
     if output.is_dir():
-        raise UsageError("is a folder", where=str(output), do="name a file in it after -o")
+        raise UsageError("is a folder", where=str(output), do="name a file in it")
     if not Path(os.path.realpath(output)).parent.is_dir():
         folder = output.parent
         raise UsageError(
@@ -108,7 +108,7 @@ def _cannot(output: Path, error: OSError) -> UsageError:
     return UsageError(
         f"can't be written: {error.strerror}",
         where=str(output),
-        do="name a file after -o in a folder that you can write to",
+        do="name a file in a folder that you can write to",
     )
 
 

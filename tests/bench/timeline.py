@@ -43,7 +43,9 @@ class Contender:
     def run(self) -> None:
         with Path(os.devnull).open("wb") as nowhere:
             begin = time.perf_counter()
-            process = subprocess.Popen(self.argv, stdout=nowhere, stderr=subprocess.PIPE, cwd=ROOT)
+            process = subprocess.Popen(
+                self.argv, stdout=nowhere, stderr=subprocess.PIPE, cwd=ROOT, env=installed()
+            )
             # None of them writes more to standard error than a pipe holds.
             _, status, usage = os.wait4(process.pid, 0)
             self.seconds.append(time.perf_counter() - begin)
@@ -61,16 +63,28 @@ class Contender:
     def median(self) -> float:
         return statistics.median(self.seconds)
 
+    @property
+    def median_cpu(self) -> float:
+        return statistics.median(self.cpu)
 
-def story(directory: Path, events: int, seed: int) -> Path:
+
+def installed() -> dict[str, str]:
+    """The environment of who installed what is measured: Python keeps what it compiled."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment.setdefault("PYTHONPYCACHEPREFIX", str(Path(tempfile.gettempdir()) / "cuidx-pyc"))
+    return environment
+
+
+def story(directory: Path, events: int, seed: int, shape: str = "flat") -> Path:
     """The generated file; made anew when the generator has changed."""
     generator = HERE / "generate.py"
     version = hashlib.sha256(generator.read_bytes()).hexdigest()[:8]
-    path = directory / f"flat-{events}-{seed}-{version}.jsonl"
+    path = directory / f"{shape}-{events}-{seed}-{version}.jsonl"
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         command = [sys.executable, str(generator), "--events", str(events), "--seed", str(seed)]
+        command += ["--shape", shape]
         subprocess.run([*command, "-o", str(part)], check=True, stdout=subprocess.DEVNULL)
         part.rename(path)
     return path

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
@@ -24,12 +24,14 @@ import polars as pl
 from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump, kept, places
+from cuidx.formats import elasticdump, kept, lines, places
+from cuidx.formats.base import Grouped
 from cuidx.formats.documents import table
 from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
-from cuidx.formats.scan import Scanner
+from cuidx.formats.scan import Scanner, can_group
 from cuidx.schema import INNER_ROLES, KIND, ROLES
+from cuidx.sources import seek
 from cuidx.sources.columnar import COLUMNAR, NAMES, frames
 from cuidx.sources.elastic.index import Foreign, Piece, Query, Window
 from cuidx.sources.paths import STDIN, Source
@@ -53,6 +55,11 @@ _HEAD: Final = 1 << 20  # bytes read before the format is said
 STRICT_JSON: Final = 0.5  # from this share of JSON lines on, a broken one is unreadable
 _MOSTLY: Final = 0.5  # share of search hits from which all lines are read as such
 BOM: Final = b"\xef\xbb\xbf"
+_LOOK: Final = 1 << 14  # bytes read for the time somewhere in a file
+_SKIPPED: Final = (
+    "{:,} bytes outside --since and --until were not read, as the file is in order of time; lines "
+    "out of it, and holders that only those bytes show, are not known (--exact reads all)"
+)
 _NOT_READ: Final = (
     "{:,} documents outside --since and --until were not read, so holders that only they show are "
     "not known (--exact reads all)"
@@ -128,6 +135,7 @@ class Opened:
     held_zoneless: int = 0  # the same, as a Parquet of `convert` says
     scanner: Scanner | None = None  # counts the lines that it proved, and the odd ones
     left_out: str | None = None  # why a file found in a folder was not read
+    not_read: int = 0  # bytes that were skipped, as they are outside the times asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,7 @@ class Part:
     source: int  # place in Records.opened
     frame: pl.DataFrame
     beside: pl.DataFrame | None = None  # what was made of it while others were parsed
+    grouped: Grouped | None = None  # those of its records that are not in `frame`
 
 
 class _Parsed(NamedTuple):
@@ -144,6 +153,7 @@ class _Parsed(NamedTuple):
     zoneless: int  # times read in --tz
     yearless: int  # times without a year
     lines: int  # how many lines the block had
+    grouped: Grouped | None = None
 
 
 @dataclass(slots=True)
@@ -152,6 +162,7 @@ class _Task:
     first: bool
     work: Callable[[], _Parsed]
     error: CuidxError | None = None
+    before: int = 0  # of the source's first: lines that were skipped
 
 
 _Frame = Callable[[], Iterator[pl.DataFrame]]
@@ -170,6 +181,7 @@ class Records:
     progress: Callable[[str, int], None] = lambda path, count: None
     block: int | None = None  # bytes parsed at once, where not as usual
     window: Window | None = None  # what is asked of a server's documents that tell nothing before
+    skips: frozenset[str] = frozenset()  # files of which no more than the window has to be read
 
     def __post_init__(self) -> None:
         self.opened = [Opened(source.path, source.path) for source in self.sources]
@@ -181,18 +193,24 @@ class Records:
         self._places: dict[int, dict[str, int]] = {}  # of the sources inside a kept Parquet
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
+        self._inside: dict[str, tuple[int, int, int]] = {}  # first and last byte, lines before
 
     def parts(
         self,
         want: frozenset[str] = frozenset(ROLES),
         beside: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
         only: Query | None = None,
+        *,
+        in_groups: bool = False,
+        by_line: bool = False,
     ) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
 
-        BESIDE is asked of each part where it is parsed, in several threads, before times are
-        carried on and duplicates are known. ONLY is a query: records that were pushed to a server
-        and do not fit it may be left out.
+        IN_GROUPS says that events may come in groups, as who wrote how many and when; BY_LINE that
+        then each line's time and request are asked for, too, but not those of groups. BESIDE is
+        asked of each part where it is parsed, in several threads, before times are carried on and
+        duplicates are known. ONLY is a query: records that were pushed to a server and do not fit
+        it may be left out.
 
         Raises:
             SourceError: a named source can't be opened; one cut off goes to `problems` instead.
@@ -209,7 +227,8 @@ class Records:
             waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
                 deque()
             )
-            tasks = self._tasks(want, only)
+            how = in_groups and not self.options.skews, by_line
+            tasks = self._tasks(want, only, how)
             exhausted = False
             try:
                 while waiting or not exhausted:
@@ -229,7 +248,7 @@ class Records:
                         self.problems.append(task.error)
                         continue
                     if task.first:
-                        carry, before = Carry(), 0
+                        carry, before = Carry(), task.before
                         self.opened[task.source].zoneless = 0
                     assert future is not None  # noqa: S101 - only a failed task has none
                     try:
@@ -246,9 +265,23 @@ class Records:
                     if self._remote(task.source) is not None:
                         self.progress(self.opened[task.source].path, len(parsed.frame))
                     moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
-                    frame = documents.mark(carry.apply(moved))
+                    grouped = parsed.grouped
+                    if grouped is None:
+                        dated = carry.apply(moved)
+                        frame = documents.mark(dated)
+                    else:
+                        dated = carry.apply(moved, grouped.before, grouped.latest)
+                        frame, grouped = documents.mark_groups(dated, grouped)
+                    if frame is not dated and beside is not None:
+                        made = beside(frame)  # without what turned out to be duplicates
                     # Blocks are parsed side by side, so each counts its lines from 1.
                     frame = frame.with_columns(pl.col("line") + before)
+                    if grouped is not None:
+                        places = pl.col("first_line", "last_line") + before
+                        grouped = replace(grouped, groups=grouped.groups.with_columns(places))
+                        if by_line and grouped.by_line is not None:
+                            lines_ = grouped.by_line.with_columns(pl.col("line") + before)
+                            grouped = replace(grouped, by_line=lines_)
                     before += parsed.lines
                     if self._is_twin(task.source):
                         frame = frame.with_columns(
@@ -256,7 +289,7 @@ class Records:
                             .then(pl.lit("duplicate", KIND))
                             .otherwise("kind")
                         )
-                    yield Part(task.source, frame, made)
+                    yield Part(task.source, frame, made, grouped)
                 if self.frame is None and all(one.left_out is not None for one in self.opened):
                     raise SourceError(
                         "nothing in it can be read",
@@ -301,7 +334,9 @@ class Records:
             yield from blocks(stream, source.path, limit=self._sizes.get(source.path) or None,
                               size=1 << 22)  # fmt: skip
 
-    def _tasks(self, want: frozenset[str], only: Query | None) -> Iterator[_Task]:
+    def _tasks(
+        self, want: frozenset[str], only: Query | None, how: tuple[bool, bool]
+    ) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
@@ -312,7 +347,8 @@ class Records:
                     if source.remote is not None:
                         yield from self._remote_tasks(at, source, want, only)
                     else:
-                        yield from self._source_tasks(at, source, want)
+                        groups = how[0] and source.twin_of is None, how[1]
+                        yield from self._source_tasks(at, source, want, *groups)
                 except OSError as error:
                     raise SourceError(
                         f"can't be read: {error.strerror}",
@@ -327,7 +363,9 @@ class Records:
                     str(error).splitlines()[0].removeprefix(f"{source.path}: ")
                 )
 
-    def _source_tasks(self, at: int, source: Source, want: frozenset[str]) -> Iterator[_Task]:
+    def _source_tasks(
+        self, at: int, source: Source, want: frozenset[str], in_groups: bool, by_line: bool
+    ) -> Iterator[_Task]:
         with self._open(source) as (stream, packed):
             opened = self.opened[at]
             opened.compression = packed
@@ -346,7 +384,8 @@ class Records:
                 if inside is not None:
                     yield from self._kept_tasks(at, source.path, where, inside)
                     return
-                yield from self._row_tasks(at, frames(source.path, where, packed), want)
+                in_groups = in_groups and not by_line
+                yield from self._row_tasks(at, frames(source.path, where, packed), want, in_groups)
                 return
             if asked in NAMES:
                 raise UnknownFormatError(
@@ -377,31 +416,39 @@ class Records:
             formats.begin(found.format, reading, head, source.path)
             if (
                 is_built()
-                and reading.strict_json
                 and not self.options.exact
                 and not self.options.patterns
                 and len(head) >= _HEAD
             ):
-                hits = elasticdump.sniff(formats.sample_of(head, source.path)) >= _MOSTLY
-                reading.scanner = Scanner(table(self.options.fields), want, hits=hits)
-                reading.scanner.learn(head[: whole_lines(head)])
-                opened.scanner = reading.scanner
+                in_groups = in_groups and (
+                    found.format.parse is lines.parse or can_group(found.format)
+                )
+                scanner = self._scanner(found, head, source.path, want, in_groups)
+                reading.scanner = opened.scanner = scanner
             # A second look must see what the first one saw, though the file may have grown.
             limit = None
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
-            parse = partial(
-                _parse, found.format, reading, self.options.tz, self._before(source.path)
-            )
+            in_groups = in_groups and reading.scanner is not None
+            how = partial(_group, by_line) if in_groups else _parse
+            parse = partial(how, found.format, reading, self.options.tz, self._before(source.path))
             size = {} if self.block is None else {"size": self.block}
             first = True
             if limit is not None and found.format.cut is whole_lines:
-                for start, length in spans(source.path, bom, limit, **size):
+                begin, end, lines_before = bom, limit, 0
+                if source.path in self.skips and limit >= seek.LEAST:
+                    plain = replace(reading, scanner=None, want=frozenset({"time", "cuid"}))
+                    look = partial(self._look, source.path, found.format, plain)
+                    begin, end, lines_before = self._part(source.path, bom, limit, look)
+                    opened.not_read = begin - bom + limit - end
+                    if opened.not_read:
+                        opened.notes.add(_SKIPPED.format(opened.not_read))
+                        self.progress(source.path, opened.not_read)
+                for start, length in spans(source.path, begin, end, **size):
                     self.progress(source.path, length)
-                    yield _Task(
-                        at, first, partial(_read_and_parse, source.path, start, length, parse)
-                    )
+                    work = partial(_read_and_parse, source.path, start, length, parse)
+                    yield _Task(at, first, work, before=lines_before)
                     first = False
                 return
             self.progress(source.path, len(head))
@@ -421,6 +468,60 @@ class Records:
                     first = False
             except SourceError as error:
                 yield _Task(at, first, _no_work, error)
+
+    def _part(
+        self, path: str, begin: int, end: int, look: Callable[[int], tuple[int, int | None]]
+    ) -> tuple[int, int, int]:
+        """(first byte, last byte, lines before) of what has to be read of a file."""
+        if (known := self._inside.get(path)) is not None:
+            return known
+        inside = None
+        if self.window is not None and not self.options.exact and not self.options.skews:
+            # What counts from the newest event: of one file its end has it.
+            newest = look(max(begin, end - _LOOK))[1] if len(self.sources) == 1 else None
+            since, until = self.window(newest)
+            if since is not None or until is not None:
+                inside = seek.part(begin, end, look, since, until)
+        first, last = inside or (begin, end)
+        self._inside[path] = first, last, seek.lines_up_to(path, first)
+        return self._inside[path]
+
+    def _look(
+        self, path: str, format_: formats.Format, reading: formats.Reading, at: int
+    ) -> tuple[int, int | None]:
+        """(where a line begins, AT or behind it, the time of the first line there with a time)."""
+        data = read_span(path, max(at - 1, 0), _LOOK)
+        begin = data.find(b"\n") + 1 if at else 0
+        if at and not begin:
+            return at, None  # a very long line
+        data = data[begin:]
+        if not data:
+            return at, None
+        frame = _parse(format_, reading, self.options.tz, self._before(path),
+                       data[: whole_lines(data)] or data).frame  # fmt: skip
+        times = frame.filter(pl.col("kind") == "event")["time"].drop_nulls().cast(pl.Int64)
+        place = at - 1 + begin if at else 0
+        return place, int(times[0]) if len(times) else None
+
+    def _scanner(
+        self,
+        found: formats.Detected,
+        head: bytes,
+        path: str,
+        want: frozenset[str],
+        in_groups: bool,
+    ) -> Scanner | None:
+        """The quick way for a source that begins with HEAD, if there is one."""
+        roles = table(self.options.fields)
+        if in_groups and can_group(found.format):
+            scanner = Scanner(roles, want, hits=False, format_=found.format)
+        elif found.json_share >= STRICT_JSON:
+            hits = elasticdump.sniff(formats.sample_of(head, path)) >= _MOSTLY
+            scanner = Scanner(roles, want, hits=hits)
+        else:
+            return None
+        scanner.learn(head[: whole_lines(head)])
+        return scanner
 
     def _remote_tasks(
         self, at: int, source: Source, want: frozenset[str], only: Query | None
@@ -450,16 +551,22 @@ class Records:
             first = False
 
     def _row_tasks(
-        self, at: int, frames: Iterator[pl.DataFrame], want: frozenset[str]
+        self,
+        at: int,
+        frames: Iterator[pl.DataFrame],
+        want: frozenset[str],
+        in_groups: bool = False,
     ) -> Iterator[_Task]:
         from cuidx.formats import rows
 
         line = 1
         reading = formats.Reading(want=want, fields=self.options.fields,
                                   patterns=self.options.patterns)  # fmt: skip
+        in_groups = in_groups and is_built() and not self.options.exact and not reading.patterns
+        how = partial(_group_rows, rows.group) if in_groups else _parse_rows
         for frame in frames:
-            yield _Task(at, line == 1, partial(_parse_rows, rows.parse, frame, 1, reading,
-                                               self.options.tz))  # fmt: skip
+            work = partial(how, rows.parse, frame, 1, reading, self.options.tz)
+            yield _Task(at, line == 1, work)
             line += len(frame)
 
     def _kept_tasks(
@@ -552,6 +659,21 @@ def _parse(
     return _Parsed(*dated, last)
 
 
+def _group(
+    by_line: bool,
+    format_: formats.Format,
+    reading: formats.Reading,
+    tz: str,
+    before: int | None,
+    data: bytes,
+) -> _Parsed:
+    assert reading.scanner is not None  # noqa: S101 - asked before
+    grouped = reading.scanner.group(formats.Block(data, 1), reading, by_line=by_line)
+    if grouped is None:
+        return _parse(format_, reading, tz, before, data)
+    return _Parsed(*date(grouped.rows, tz, before), grouped.lines, grouped)
+
+
 def _read_and_parse(
     path: str, start: int, length: int, parse: Callable[[bytes], _Parsed]
 ) -> _Parsed:
@@ -576,6 +698,20 @@ def _parse_rows(
     tz: str,
 ) -> _Parsed:
     return _Parsed(*date(parse(frame, line, reading), tz), len(frame))
+
+
+def _group_rows(
+    group: Callable[[pl.DataFrame, int, formats.Reading], Grouped | None],
+    parse: Callable[[pl.DataFrame, int, formats.Reading], pl.DataFrame],
+    frame: pl.DataFrame,
+    line: int,
+    reading: formats.Reading,
+    tz: str,
+) -> _Parsed:
+    grouped = group(frame, line, reading)
+    if grouped is None:
+        return _parse_rows(parse, frame, line, reading, tz)
+    return _Parsed(*date(grouped.rows, tz), len(frame), grouped)
 
 
 def _as_kept(rows: pl.DataFrame, zoneless: int) -> _Parsed:

@@ -1,0 +1,325 @@
+"""Lines grouped natively count as they do the exact way, record for record, whatever is in them."""
+
+import json
+import os
+import random
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from bench.generate import generate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stories import conserved, folder, reading
+
+import cuidx
+from cuidx import reading as load
+from cuidx.case import Case
+from cuidx.formats import TEXTS, scan
+from cuidx.formats import rows as rows_module
+from cuidx.formats.scan import Scanner
+
+FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
+FILES = 400 if FULL else 2  # of each shape; some fifty lines of each are not as they were written
+SHAPES = ("flat", "varied", "text", "cri", "cri of JSON", "elasticdump")
+TAIL = '{"ikontainer_CUID":"6496e02c","svc":"gateway.shop.lab"}'
+
+
+@cache
+def lines_of(shape: str) -> tuple[bytes, ...]:
+    """Some hundred lines as the generator writes them."""
+    with folder() as here:
+        path = here / "a.log"
+        what = {"varied": "flat", "cri of JSON": "flat"}.get(shape, shape)
+        generate(260, 5, what, path, bad=0.01, variants=shape == "varied")
+        lines = path.read_bytes().split(b"\n")[:-1]
+    if shape == "cri of JSON":
+        lines = [b"2026-11-02T09:00:00.5Z stdout F " + line for line in lines]
+    return tuple(lines)
+
+
+# -- what can be done to a line ----------------------------------------------------------------
+
+WORDS = [
+    " request_id=abc", " req-id: x.1", " X-Request-ID=5", " xrequestid=6", " rid=7", " Rid=8",
+    " trace_id=9", ' traceid="a b"', " required", ' request-id = "q1"', " reqid=", " req_id=é",
+    "é", "\u00a0", "\x1b[31m", " [02/Nov/2026:09:00:00 +0000] ", " ContainerID=", ' time="x" msg="',
+    " access ", '"pod_ip":"1.2.3.4"', '{"ikontainer_CUID":"forged","svc":"x"}', "{", "}", "\\", '"',
+    '{ "ikontainer_CUID" : "loose" , "svc" : "a.b" }', "\u017f", "reque\u017ft_id=1", "\t", "key=value",
+]  # fmt: skip
+TIMES = [
+    "2026-11-02T09:00:00Z", "2026-11-02T10:00:00.1+01:00", "2026-11-02T09:00:00,250Z", "1793610001",
+    "2026-02-31T09:00:00Z", "2026-11-02T24:00:00Z", "2026-11-02T09:00:60Z", "2026-11-02 09:00:00Z",
+    "2026-11-02T09:00:00", "2026-11-02T09:00:00.1234567890Z", "0001-01-01T00:00:00Z", "-", "",
+    "2026-11-02T09:00:00.Z", "2026-11-02T09:00:00.123456789Z", "2026-11-02T09:00:00z", "Nov  2 09:00:00",
+]  # fmt: skip
+LEVELS = [
+    "info", "Warning", "LEVEL", "INFO:", "[INFO]", "INFOé", "INFO_", "information", "E", "INFO2",
+    "[main] INFO", "123 ERROR", "", "(ERROR)", "INFO  access x", "info\taccess\tx",
+]  # fmt: skip
+TAILS = [
+    "", TAIL + TAIL, " " + TAIL, TAIL + " ", TAIL + "\r", TAIL[:-1], TAIL.replace("6496e02c", ""),
+    TAIL.replace("6496e02c", "a\\u0062"), TAIL.replace("gateway.shop.lab", ""), TAIL + "x",
+    TAIL.replace('"gateway.shop.lab"', "null"), TAIL.replace(":", ": "), TAIL.replace("64", "é"),
+    '{"ikontainer_CUID":"a","svc":"b","x":1}',
+]  # fmt: skip
+KEYS = [
+    '"pod_ip":"10.0.0.9"', '"level":"ERROR"', '"ikontainer_CUID":"other"', '"request_id":"r\\u0031"',
+    '"request_id":"É"', '"request_id":"' + "a" * 300 + '"', '"trace_id":"t"', '"ts":5',
+    '"peer":{"pod_ip":"10.0.0.8"}', '"ikontainer_event":"start"', '"kubernetes":{"pod_name":"p"}',
+    '"log":"{\\"level\\":\\"ERROR\\"}"', '"stream":"stdout"', '"node":"n","pod_uid":"u"', '"_id":"1"',
+    '"container_id":"containerd://abc"', '"restart":3', '"restart":1e2', '"service":""', '"x":"\\ud800"',
+]  # fmt: skip
+
+
+def flipped(line: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(line) + 1)
+    new = rng.choice([b"", bytes([rng.randrange(256)]), line[at : at + 1] * 2, b'"', b"\\", b"{"])
+    return line[:at] + new + line[at + 1 :]
+
+
+def swapped(what: str, by: list[str]) -> Callable[[bytes, random.Random], bytes]:
+    def change(line: bytes, rng: random.Random) -> bytes:
+        at = line.find(what.encode())
+        if at < 0:
+            return flipped(line, rng)
+        end = at + len(what)
+        if what == "2026":  # the whole time
+            end = next(i for i in range(at, len(line) + 1) if line[i : i + 1] in (b" ", b'"', b""))
+        return line[:at] + rng.choice(by).encode() + line[end:]
+
+    return change
+
+
+def worded(line: bytes, rng: random.Random) -> bytes:
+    """Words that mean something, or might, at some place of the text."""
+    word = rng.choice(WORDS)
+    if b'":"' in line and rng.random() < 0.8:
+        word = json.dumps(word, ensure_ascii=rng.random() < 0.5)[1:-1]
+    at = rng.randrange(len(line) + 1)
+    if (blank := line.find(b" ", at)) >= 0:
+        at = blank
+    return line[:at] + word.encode("utf-8", "replace") + line[at:]
+
+
+def tailed(line: bytes, rng: random.Random) -> bytes:
+    at = line.rfind(b'{"ikontainer_CUID"')
+    return (line if at < 0 else line[:at]) + rng.choice(TAILS).encode()
+
+
+def keyed(line: bytes, rng: random.Random) -> bytes:
+    at = rng.choice([i + 1 for i, c in enumerate(line) if c in b"{,"] or [0])
+    return line[:at] + rng.choice(KEYS).encode() + b"," + line[at:]
+
+
+def respelled(line: bytes, rng: random.Random) -> bytes:
+    begin = max(line.find(b"{"), 0)
+    try:
+        document = json.loads(line[begin:])
+    except ValueError:
+        return flipped(line, rng)
+    pairs = list(document.items())
+    rng.shuffle(pairs)
+    spaces = rng.choice([(", ", ": "), (",", ": "), (" , ", " : ")])
+    return line[:begin] + json.dumps(dict(pairs), separators=spaces).encode()
+
+
+def another(line: bytes, rng: random.Random) -> bytes:
+    shape = rng.choice(TEXTS)
+    raw = rng.choice(shape.SAMPLES).raw  # type: ignore[attr-defined]
+    return rng.choice([
+        b"", b"   ", b"\tat a.b(C.java:1)", b"plain text", b"[", b"{", line[: len(line) // 2], line,
+        b"2026-11-02T09:00:01Z stdout P half ", b"2026-11-02T09:00:01Z stderr F done",
+        b"2026-11-02T09:00:01Z stdout F", b"2026-11-02T09:00:01Z stderr P:x half\r",
+        b"2026-11-02T09:00:01Z stdout F 2026-11-02T09:00:01Z INFO x" + TAIL.encode(),
+        b"2026-11-02T09:00:01Z INFO " + raw.encode(), raw.encode(), raw.encode() + TAIL.encode(),
+        json.dumps({"ts": "2026-11-02T09:00:00Z", "level": "INFO", rng.choice(["msg", "log"]): raw,
+                    "cuid": "c1"}).encode(),
+    ])  # fmt: skip
+
+
+CHANGES = (
+    flipped, flipped, worded, worded, tailed, keyed, respelled, another,
+    swapped("2026", TIMES), swapped("INFO", LEVELS), swapped("ERROR", LEVELS), swapped(" F ", [" P ",
+    " F:x ", " P:y ", " F", "  F "]), swapped("stdout", ["stderr", "stdin"]), swapped(":", [": "]),
+)  # fmt: skip
+
+
+# -- both ways ---------------------------------------------------------------------------------
+
+
+def counted(case: Case) -> dict[str, Any]:
+    summary = case._story.raw_summary
+    pairs = summary.pairs.select(pl.col("container").cast(pl.String), "request").unique()
+    return {
+        "groups": summary.groups,
+        "pairs": pairs.sort("container", "request"),
+        "evidence": summary.evidence,
+        "lifetimes": case.lifetimes(),
+    }
+
+
+def differences(data: bytes, name: str | None, block: int | None = None) -> list[str]:
+    """What differs between lines in groups and lines read one by one."""
+    with folder() as here, reading(head=1, block=block), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "_FEW", 1)  # in groups, however many lines are odd
+        patch.setattr(load, "_HEAD", min(len(data), 4096))
+        path = here / "a.log"
+        path.write_bytes(data)
+        return compared(path, name)
+
+
+def compared(path: Path, name: str | None = None) -> list[str]:
+    quick, exact = (cuidx.open_case(path, exact=e, input_format=name) for e in (False, True))
+    mine, other = counted(quick), counted(exact)
+    a, b = quick.accounting.as_json(), exact.accounting.as_json()
+    conserved(a)
+    found = [f"{n}: {a[n]!r}, exact {b[n]!r}" for n in a if a[n] != b[n]]
+    for what, table in mine.items():
+        if not table.equals(other[what]):
+            both = [set(map(repr, t.rows())) for t in (table, other[what])]
+            found.append(f"{what}: only {both[0] - both[1]}; only exact {both[1] - both[0]}")
+    return found
+
+
+def named(shape: str) -> str:
+    return {"text": "rawtext", "elasticdump": "elasticdump"}.get(
+        shape, "cri" if shape.startswith("cri") else "jsonl-flat"
+    )
+
+
+def damaged(shape: str, seed: int) -> bytes:
+    """The lines of SHAPE, some of them changed, in another order."""
+    rng = random.Random(f"{shape} {seed}")
+    lines = list(lines_of(shape))
+    for _ in range(50):
+        at = rng.randrange(len(lines))
+        lines[at] = rng.choice(CHANGES)(lines[at], rng).replace(b"\n", b" ")
+    rng.shuffle(lines)
+    end = b"\r\n" if seed % 12 == 5 else b"\n"
+    return end.join(lines) + rng.choice([b"\n", b"\n", b""])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", range(FILES))
+def test_damaged_and_odd_lines_count_the_same(shape: str, seed: int) -> None:
+    assert differences(damaged(shape, seed), named(shape), None if seed % 3 else 4096) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", range(40 if FULL else 1))
+def test_steps_over_lines_in_groups_are_the_same(shape: str, seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(damaged(shape, seed))
+    with reading(head=4096, block=20_000), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "_FEW", 1)
+        mine, other = (
+            cuidx.open_case(path, exact=exact, input_format=named(shape)).compare_searches(
+                alert_level="INFO"
+            )
+            for exact in (False, True)
+        )
+    assert mine.alerts.to_dicts() == other.alerts.to_dicts()
+    assert mine.totals == other.totals
+    assert mine.hits.equals(other.hits)
+    assert mine.alerts.height > 100
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_most_lines_are_in_groups(shape: str) -> None:
+    seen: list[float] = []
+    group = Scanner.group
+
+    def watched(*given: Any, **more: Any) -> Any:
+        found = group(*given, **more)
+        seen.append(0 if found is None else 1 - len(found.rows) / found.lines)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scanner, "group", watched)
+        assert differences(b"\n".join(lines_of(shape)) + b"\n", named(shape)) == []
+    assert seen
+    assert min(seen) > (0.5 if shape == "varied" else 0.9)
+
+
+@pytest.mark.parametrize("shape", [pytest.param(t, id=t.NAME) for t in TEXTS])  # type: ignore[attr-defined]
+@settings(max_examples=100 if FULL else 1)
+@given(data=st.data())
+def test_a_text_of_a_known_shape_is_never_taken_for_a_plain_one(shape: Any, data: Any) -> None:
+    text = data.draw(st.from_regex(shape.LIKELY)).replace("\n", " ")
+    text += data.draw(
+        st.sampled_from(["", " request_id=r1", ' req_id="r2"', " rest of it 1.2.3.4"])
+    )
+    row = {"ts": "2026-11-02T09:00:00Z", "level": "INFO", "msg": text, "cuid": "c1"}
+    rows = [row, {**row, "log": text}, {**row, "msg": "a b"}]
+    documents = [json.dumps(r).encode("utf-8", "replace") for r in rows] * 3
+    assert differences(b"\n".join(documents) + b"\n", "jsonl-flat") == []
+    texts = [f"2026-11-02T09:00:00Z INFO {text}{TAIL}".encode("utf-8", "replace"),
+             text.encode("utf-8", "replace"), b"2026-11-02T09:00:00Z INFO a b" + TAIL.encode()]  # fmt: skip
+    assert differences(b"\n".join(texts * 3) + b"\n", "rawtext") == []
+
+
+def test_the_same_document_in_groups_and_out_of_them_is_one(tmp_path: Path) -> None:
+    hit = (
+        '{"_index":"i","_id":"%s","_source":{"@timestamp":"2026-11-02T09:00:0%dZ","level":"INFO",'
+        '"cuid":"c1","request_id":"r1","note":"%s"}}'
+    )
+    lines = [hit % (n % 7, n % 10, "a") for n in range(40)]
+    lines[3] = hit % ("3", 3, "\\ud800")  # takes the exact reader
+    lines[20] = hit % ("9", 3, "\\ud800")
+    lines[21] = hit % ("9", 4, "a")
+    assert differences(("\n".join(lines) + "\n").encode(), "elasticdump", 900) == []
+    flat = '{"ts":"2026-11-02T09:00:00Z","level":"INFO","msg":"a","cuid":"c1"}'
+    mixed = [line for hit in lines for line in (flat, hit, flat)]
+    assert differences(("\n".join(mixed) + "\n").encode(), "jsonl-flat", 900) == []
+
+
+@pytest.mark.parametrize("time", ["a text", "a time"])
+@pytest.mark.parametrize("ids", [False, True], ids=["no ids", "with ids, some twice"])
+def test_rows_of_columns_count_the_same(
+    time: str, ids: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "_FEW", 1)
+    rows = []
+    for line in [*lines_of("flat"), *lines_of("varied"), *damaged("flat", 1).split(b"\n")]:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            rows.append({key: value for key, value in row.items() if isinstance(value, str)})
+    texts = [t.raw for shape in TEXTS for t in shape.SAMPLES]  # type: ignore[attr-defined]
+    texts += [*WORDS, '{"level":"ERROR"}', " \n{}", "a" + TAIL, "\x0b{", "", "-", "req_id=7 é"]
+    rows += [{**rows[n], "msg": text} for n, text in enumerate(texts)]
+    rows += [{k: v for k, v in rows[n].items() if k != "request_id"} | {"msg": text}
+             for n, text in enumerate(texts)]  # fmt: skip
+    names = (
+        "ts",
+        "level",
+        "service",
+        "msg",
+        "request_id",
+        "trace_id",
+        "pod_ip",
+        "ikontainer_CUID",
+        "svc",
+    )
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+    if time == "a time":
+        frame = frame.with_columns(pl.col("ts").str.to_datetime("%+", time_unit="ns", strict=False))
+    if ids:
+        frame = frame.with_columns(_id=pl.Series([str(n % 400) for n in range(len(rows))]))
+    path = tmp_path / "a.parquet"
+    frame.write_parquet(path)
+    assert compared(path) == []
+    seen = []
+    group = rows_module.group
+    monkeypatch.setattr(
+        rows_module, "group", lambda *given: (seen.append(out := group(*given)), out)[1]
+    )
+    _ = cuidx.open_case(path).accounting
+    assert seen
+    assert None not in seen
