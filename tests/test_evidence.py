@@ -534,6 +534,7 @@ def test_an_id_of_another_pod_than_its_cuid_is_stale_metadata(opened: Any) -> No
         ((12, 35), None),  # that of the first can't have outlived the second
         ((12, 28), None),  # no container is in two Pods
         ((8, 33), None),  # it began before the one, and went on after the other
+        ((19.5,), IP),  # the next one was not there yet
     ],
 )
 def test_a_cuid_is_all_its_life_in_the_pod_that_surely_had_its_name_once(

@@ -189,10 +189,7 @@ class Rungs:
         if len(turns) == 1 and _GENERATED.search(row.pod or ""):
             return names[turns[0].pod], []
         steps: list[tuple[int, Name | None]] = []
-        # A clock may be a second off. But before a later Pod was there, the name may still have
-        # been that of the one before, however early the last is heard of it.
-        earliest = min(t.first for t in turns)
-        spans = [(t.pod, t.first - SECOND * (t.first == earliest), t.last + SECOND) for t in turns]
+        spans = _may_have(turns)
         edges = {edge for _, first, last in spans for edge in (first, last + 1)}
         for edge in sorted(edges):
             there = [pod for pod, first, last in spans if first <= edge <= last]
@@ -213,7 +210,7 @@ class Rungs:
         if first is None or last is None:
             return None
         ends = [
-            {t.pod for t in turns if t.first - SECOND <= end <= t.last + SECOND}
+            {pod for pod, begin, until in _may_have(turns) if begin <= end <= until}
             for end in (first, last)
         ]
         if len(ends[0]) == 1 and ends[0] == ends[1]:
@@ -293,6 +290,16 @@ def contradicted(events: pl.DataFrame, evidence: pl.DataFrame) -> set[str]:
                 | (pl.col("last") > pl.col("ended") + second))
     )  # fmt: skip
     return set(wrong["container_id"])
+
+
+def _may_have(turns: list[_Turn]) -> list[tuple[str, int, int]]:
+    """(Pod, first, last): when each of TURNS is taken to have the name.
+
+    A clock may be a second off. But before a later Pod was there, the name may still have been that
+    of the one before, however early the last is heard of it.
+    """
+    earliest = min((t.first for t in turns), default=0)
+    return [(t.pod, t.first - SECOND * (t.first == earliest), t.last + SECOND) for t in turns]
 
 
 def _by_uid(uid: str, name: str | None, restart: int | None) -> tuple[str, str]:
