@@ -181,7 +181,9 @@ class Scanner:
         if len(data) >= 1 << 31 or self._shape != _JSON:
             return None
         plan, roles = self._plan
-        cut = native.cut(data, plan, messages=self._messages)
+        # A format may ask for messages beyond what the question wants: they say what a line is.
+        messages = self._messages or "message" in reading.want
+        cut = native.cut(data, plan, messages=messages)
         odd = cut.odd
         if self._take(cut.unknown) and len(odd) > cut.lines // 4:
             return self.parse(block, reading)
@@ -191,7 +193,7 @@ class Scanner:
             self.proven += 0 if useless else cut.lines - len(odd)
         if useless:
             return None
-        if cut.asks and not self._messages:
+        if cut.asks and not messages:
             self._messages = True  # in this file messages tell what documents do not
             cut = native.cut(data, plan, messages=True)
         quick = self._frame(cut.frame, roles, cut.asks, reading)
