@@ -454,8 +454,14 @@ class Tree:
             if source in self.dirty:
                 continue
             quiet = now - source.quiet_since
-            # A file that was moved out of the tree may come back, or be written to elsewhere.
-            removed = source.fd >= 0 and not os.fstat(source.fd).st_nlink
+            # A file that was moved out of the tree may come back, or be written to elsewhere: of
+            # that no watch tells.
+            there = os.fstat(source.fd) if source.fd >= 0 else None
+            removed = there is not None and not there.st_nlink
+            unread = there is not None and not removed and there.st_size > source.scanned
+            if unread and not source.skipped and quiet < FORGET:
+                self.dirty[source] = None
+                continue
             over = quiet > (GHOSTS if removed else AWAY) and (
                 source.fd < 0 or _has_no_writer(source.fd)
             )

@@ -506,12 +506,15 @@ def test_the_unfinished_line_of_a_removed_file(lab: Lab) -> None:
     lab.stop(process)
 
 
-def test_moved_out_of_the_tree_and_back(lab: Lab) -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
+def test_moved_out_of_the_tree_and_back(lab: Lab, late: bool) -> None:
     process = lab.start()
     log, away = lab.source / "app.log", lab.at / "away.log"
     log.write_bytes(b"one\n")
     lab.mirror("app.log", suffixed(b"one\n"))
     log.rename(away)
+    if late:
+        time.sleep(0.5)  # until the tagger knows that it went
     add(away, b"two, elsewhere\n")
     lab.mirror("app.log", suffixed(b"one\ntwo, elsewhere\n"))
     away.rename(lab.source / "back.log")
