@@ -37,14 +37,13 @@ __all__ = [
     "simulate",
 ]
 
+_HOMES = {"simulate": "simulation"}  # where public names are from; the errors' aside, `case`
+
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'cuidx' has no attribute {name!r}")
-    if name.endswith("Error"):
-        from cuidx import errors as module
-    elif name == "simulate":
-        from cuidx import simulation as module  # type: ignore[no-redef]
-    else:
-        from cuidx import case as module  # type: ignore[no-redef]
-    return getattr(module, name)
+    from importlib import import_module
+
+    module = "errors" if name.endswith("Error") else _HOMES.get(name, "case")
+    return getattr(import_module(f"cuidx.{module}"), name)

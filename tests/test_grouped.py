@@ -1,7 +1,6 @@
 """Lines grouped natively count as they do the exact way, record for record, whatever is in them."""
 
 import json
-import os
 import random
 from collections.abc import Callable
 from functools import cache
@@ -13,7 +12,7 @@ import pytest
 from bench.generate import generate
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stories import conserved, folder, reading
+from stories import FULL, conserved, folder, reading
 
 import cuidx
 from cuidx import reading as load
@@ -22,7 +21,6 @@ from cuidx.formats import TEXTS, scan
 from cuidx.formats import rows as rows_module
 from cuidx.formats.scan import Scanner
 
-FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
 FILES = 400 if FULL else 2  # of each shape; some fifty lines of each are not as they were written
 SHAPES = ("flat", "varied", "text", "cri", "cri of JSON", "elasticdump")
 TAIL = '{"ikontainer_CUID":"6496e02c","svc":"gateway.shop.lab"}'

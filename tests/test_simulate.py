@@ -14,7 +14,7 @@ from typing import Any
 import attribution
 import polars as pl
 import pytest
-from stories import FIXTURES, ROOT, conserved
+from stories import FIXTURES, FULL, ROOT, conserved
 
 import cuidx
 from cuidx.simulation import Simulated
@@ -22,7 +22,6 @@ from cuidx.simulation.addresses import Pool
 from cuidx.simulation.shapes import SHAPES
 from cuidx.sources.paths import expand
 
-FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
 SEEDS = range(100) if FULL else [1]
 POLICIES = [
     (ipam, rest) for ipam in ("fifo", "round-robin", "lowest-free") for rest in ("0s", "30s")

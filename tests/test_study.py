@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 from bench import study
+from stories import FULL
 
-FULL = bool(os.environ.get("CUIDX_FULL"))  # set by ./check --full
 SPARED = [(factor, value) for factor, values in study.FACTORS.items() for value in values]
 RUNGS = [(rung, kept) for rung in study.RUNGS for kept in study.EVIDENCE]
 FEW = [("churn", 0)]

@@ -1692,6 +1692,17 @@ static int told(Groups *groups, int roles, int enough, Found *found,
     return enough;
 }
 
+/* So that whoever asked may free all of it, whatever comes out. */
+static void found_nothing(Found *found, struct ArrowSchema *group_schema,
+                          struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
+                          struct ArrowArray *pair_array) {
+    memset(found, 0, sizeof *found);
+    memset(group_schema, 0, sizeof *group_schema);
+    memset(group_array, 0, sizeof *group_array);
+    memset(pair_schema, 0, sizeof *pair_schema);
+    memset(pair_array, 0, sizeof *pair_array);
+}
+
 /* The same, but lines are grouped by the roles that are keys in USES. What a message may tell, a
    line without a usual time and one with a rare role is odd here. GROUPS are the roles, then lines,
    first and last time, first and last line; PAIRS are group and request, each once, or BY_LINE
@@ -1701,11 +1712,7 @@ EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, in
                        int by_line, const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
                        struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
                        struct ArrowArray *pair_array) {
-    memset(found, 0, sizeof *found);
-    memset(group_schema, 0, sizeof *group_schema);
-    memset(group_array, 0, sizeof *group_array);
-    memset(pair_schema, 0, sizeof *pair_schema);
-    memset(pair_array, 0, sizeof *pair_array);
+    found_nothing(found, group_schema, group_array, pair_schema, pair_array);
     if (!fits(data, length)) return 2;
     Groups *groups = groups_new(uses, plan->roles, by_line);
     int enough = groups && walk(data, length, plan, shape, 0, found, NULL, groups);
@@ -1778,11 +1785,7 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
                             const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
                             struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
                             struct ArrowArray *pair_array) {
-    memset(found, 0, sizeof *found);
-    memset(group_schema, 0, sizeof *group_schema);
-    memset(group_array, 0, sizeof *group_array);
-    memset(pair_schema, 0, sizeof *pair_schema);
-    memset(pair_array, 0, sizeof *pair_array);
+    found_nothing(found, group_schema, group_array, pair_schema, pair_array);
     struct ArrowSchema schema;
     if (rows->get_schema(rows, &schema)) return 3;
     int known = schema.n_children == plan->roles, in_numbers = -1;
