@@ -142,6 +142,7 @@ def test_a_folder_with_files_is_refused_and_force_replaces_what_is_its_own(tmp_p
         ({"length": "5"}, "no length of time"),
         ({"length": "1s"}, "--length 1000 ms is not from"),
         ({"scenario": "figure5", "shape": "cri"}, "ten lines of one shape"),
+        ({"scenario": "figure5", "events": 50}, "ten lines of one shape"),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )

@@ -94,7 +94,9 @@ def simulate(
     settings.check(tuple(SHAPES))
     SHAPES[shape].rung(identity, shape)
     where = Path(output)
-    if scenario == "figure5" and (shape, identity, settings.evidence) != ("flat", "cuid", ()):
+    asked = any(value is not None for value in said.values())
+    usual = (shape, identity, settings.evidence) == ("flat", "cuid", ())
+    if scenario == "figure5" and (asked or not usual):
         raise UsageError("figure5 is ten lines of one shape", do="leave the other options out")
     folder.check(where, force=force)
     with folder.made(where) as part:
