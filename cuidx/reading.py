@@ -30,7 +30,7 @@ from cuidx.formats.documents import table
 from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
 from cuidx.formats.scan import Scanner, can_group
-from cuidx.schema import INNER_ROLES, KIND, ROLES
+from cuidx.schema import INNER_ROLES, KIND, MENTIONING, ROLES
 from cuidx.sources import seek
 from cuidx.sources.columnar import COLUMNAR, NAMES, frames
 from cuidx.sources.elastic.index import Foreign, Piece, Query, Window
@@ -165,6 +165,14 @@ class _Task:
     before: int = 0  # of the source's first: lines that were skipped
 
 
+class _How(NamedTuple):
+    """Whether events may come in groups, and what is asked of each line of them."""
+
+    in_groups: bool
+    by_line: bool
+    mentions: bool
+
+
 _Frame = Callable[[], Iterator[pl.DataFrame]]
 
 
@@ -203,11 +211,13 @@ class Records:
         *,
         in_groups: bool = False,
         by_line: bool = False,
+        mentions: bool = False,
     ) -> Iterator[Part]:
         """All records: columns of PARSED (null ones may be left out), time and time_from.
 
         IN_GROUPS says that events may come in groups, as who wrote how many and when; BY_LINE that
-        then each line's time and request are asked for, too, but not those of groups. BESIDE is
+        then each line's time and request are asked for, too; MENTIONS with it that the addresses
+        in such lines are, and that of lines beside groups WANT has what mentions some. BESIDE is
         asked of each part where it is parsed, in several threads, before times are carried on and
         duplicates are known. ONLY is a query: records that were pushed to a server and do not fit
         it may be left out.
@@ -227,7 +237,7 @@ class Records:
             waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
                 deque()
             )
-            how = in_groups and not self.options.skews, by_line
+            how = _How(in_groups and not self.options.skews, by_line, mentions)
             tasks = self._tasks(want, only, how)
             exhausted = False
             try:
@@ -334,9 +344,7 @@ class Records:
             yield from blocks(stream, source.path, limit=self._sizes.get(source.path) or None,
                               size=1 << 22)  # fmt: skip
 
-    def _tasks(
-        self, want: frozenset[str], only: Query | None, how: tuple[bool, bool]
-    ) -> Iterator[_Task]:
+    def _tasks(self, want: frozenset[str], only: Query | None, how: _How) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame", "frame")]
             yield from self._row_tasks(0, iter([self.frame]), want)
@@ -347,8 +355,9 @@ class Records:
                     if source.remote is not None:
                         yield from self._remote_tasks(at, source, want, only)
                     else:
-                        groups = how[0] and source.twin_of is None, how[1]
-                        yield from self._source_tasks(at, source, want, *groups)
+                        in_groups = how.in_groups and source.twin_of is None
+                        here = how._replace(in_groups=in_groups)
+                        yield from self._source_tasks(at, source, want, here)
                 except OSError as error:
                     raise SourceError(
                         f"can't be read: {error.strerror}",
@@ -364,8 +373,9 @@ class Records:
                 )
 
     def _source_tasks(
-        self, at: int, source: Source, want: frozenset[str], in_groups: bool, by_line: bool
+        self, at: int, source: Source, want: frozenset[str], how: _How
     ) -> Iterator[_Task]:
+        in_groups = how.in_groups
         with self._open(source) as (stream, packed):
             opened = self.opened[at]
             opened.compression = packed
@@ -384,7 +394,7 @@ class Records:
                 if inside is not None:
                     yield from self._kept_tasks(at, source.path, where, inside)
                     return
-                in_groups = in_groups and not by_line
+                in_groups = in_groups and not how.by_line
                 yield from self._row_tasks(at, frames(source.path, where, packed), want, in_groups)
                 return
             if asked in NAMES:
@@ -423,7 +433,8 @@ class Records:
                 in_groups = in_groups and (
                     found.format.parse is lines.parse or can_group(found.format)
                 )
-                scanner = self._scanner(found, head, source.path, want, in_groups)
+                some = want | MENTIONING if in_groups and how.mentions else want
+                scanner = self._scanner(found, head, source.path, some, in_groups)
                 reading.scanner = opened.scanner = scanner
             # A second look must see what the first one saw, though the file may have grown.
             limit = None
@@ -431,8 +442,12 @@ class Records:
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
             in_groups = in_groups and reading.scanner is not None
-            how = partial(_group, by_line) if in_groups else _parse
-            parse = partial(how, found.format, reading, self.options.tz, self._before(source.path))
+            if in_groups and how.mentions:
+                reading.want = want | MENTIONING
+            cutter = partial(_group, how) if in_groups else _parse
+            parse = partial(
+                cutter, found.format, reading, self.options.tz, self._before(source.path)
+            )
             size = {} if self.block is None else {"size": self.block}
             first = True
             if limit is not None and found.format.cut is whole_lines:
@@ -660,7 +675,7 @@ def _parse(
 
 
 def _group(
-    by_line: bool,
+    how: _How,
     format_: formats.Format,
     reading: formats.Reading,
     tz: str,
@@ -668,7 +683,9 @@ def _group(
     data: bytes,
 ) -> _Parsed:
     assert reading.scanner is not None  # noqa: S101 - asked before
-    grouped = reading.scanner.group(formats.Block(data, 1), reading, by_line=by_line)
+    grouped = reading.scanner.group(
+        formats.Block(data, 1), reading, by_line=how.by_line, mentions=how.mentions
+    )
     if grouped is None:
         return _parse(format_, reading, tz, before, data)
     return _Parsed(*date(grouped.rows, tz, before), grouped.lines, grouped)

@@ -49,6 +49,9 @@ EVIDENCE_ROLES: Final = (
 
 EVIDENCE_TIMES: Final = ("held_from", "held_to", "started", "ended")  # those of them
 
+# Roles that may mention addresses beside the line's own.
+MENTIONING: Final = frozenset(("message", "source_ip", "destination_ip", "host_ip", "forwarded_ip"))
+
 # Roles that only formats fill: the tagger's svc, ids of the document, the file that a collector
 # read the line from, and evidence.
 INNER_ROLES: Final = ("svc", "sandbox_id", "doc_index", "doc_id", "log_path", *EVIDENCE_ROLES)

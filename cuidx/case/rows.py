@@ -8,12 +8,10 @@ import polars as pl
 
 from cuidx.enrich.identity import request_key
 from cuidx.enrich.summary import PAIRS
-from cuidx.schema import EVENTS, LEVEL, ROLES, conform
+from cuidx.schema import EVENTS, LEVEL, MENTIONING, ROLES, conform
 
 # What the summary needs of each record: no message, no peers.
-WHO_AND_WHEN: Final = frozenset(ROLES) - {
-    "message", "host_ip", "source_ip", "destination_ip", "forwarded_ip",
-}  # fmt: skip
+WHO_AND_WHEN: Final = frozenset(ROLES) - MENTIONING
 
 
 def as_given(frame: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 import polars as pl
 
 from cuidx import times
 from cuidx.analyses.alerts import Place, places
-from cuidx.analyses.steps import EVENTS, FOUND, WORD, Steps, steps
+from cuidx.analyses.steps import EVENTS, FOUND, Steps, steps
 from cuidx.case.filters import Filters
-from cuidx.case.rows import WHO_AND_WHEN, as_events
+from cuidx.case.lines import ALERTS, Lines, alerts_of
+from cuidx.case.rows import as_events
 from cuidx.case.server import all_of, any_of, term
 from cuidx.case.story import Story
-from cuidx.enrich.identity import level_of, request_key, request_text
+from cuidx.enrich.identity import level_of, request_text
 from cuidx.enrich.mentions import mentions
 from cuidx.errors import UsageError
-from cuidx.formats.base import Grouped
-from cuidx.schema import LEVEL, LEVELS, ROLES, detached
+from cuidx.schema import LEVEL, LEVELS, ROLES
 from cuidx.sources.elastic import layout
 from cuidx.sources.elastic.index import Query
-
-_ALERTS: Final = pl.Schema(
-    {"source": pl.String(), "line": pl.Int64(), "container": pl.String(), "ip": pl.String(),
-     "request_id": pl.String(), "time": pl.Int64()}
-)  # fmt: skip
-
-_EVENTS: Final = pl.Schema({**EVENTS, "request": pl.UInt64()})  # `request_key` instead of texts
 
 
 def compare_searches(
@@ -56,72 +48,26 @@ def compare_searches(
     if story.server is None or search == "any":
         if story.server is not None:
             story.notes.append("--search any looks into messages: all lines were read here")
-        if search == "own" and not wanted and filters.keep is None and _is_settled(story):
-            events, alerts, found = _in_groups(story, least or "FATAL")
+        everywhere, kept = search == "any", None
+        if not wanted and filters.keep is None:
+            kept = _kept(story, least or "FATAL", mentions=everywhere)
+        if kept is not None:
+            events, alerts, found = kept.told(story)
         else:
-            events, alerts, found = _searched(
-                story, filters, wanted, least, everywhere=search == "any"
-            )
+            events, alerts, found = _searched(story, filters, wanted, least, everywhere=everywhere)
     else:
         events, alerts, found, sizes = _asked_for(story, filters, wanted, least)
     answer = steps(events, alerts, width, found, sizes)
     return replace(answer, hits=answer.hits.join(_writers(story), on="container", how="left"))
 
 
-def _is_settled(story: Story) -> bool:
-    """Whether what a line says of its writer is all there is to know: it does not need its time."""
-    return story.book[0].evidence.is_empty() and story.is_timeless
-
-
-def _in_groups(story: Story, least: str) -> tuple[pl.DataFrame, pl.DataFrame, None]:
-    """`_searched` by own addresses, of lines that come in groups; alerts are of level LEAST on."""
-    events, alerts = [_EVENTS.to_frame()], [_ALERTS.to_frame()]
-    for part in story.records.parts(WHO_AND_WHEN, in_groups=True, by_line=True):
-        if story.is_for_leases(part.source):
-            continue
-        here = [_ALERTS.to_frame()]
-        if part.frame.height:
-            frame = story.enrich(part.frame, part.source)
-            rows = frame.filter(pl.col("kind") == "event")
-            events.append(
-                rows.select("ip", "container", request_key().alias("request"), "time")
-                .select(pl.col(name).cast(dtype) for name, dtype in _EVENTS.items())
-            )  # fmt: skip
-            high = rows.filter((pl.col("level") >= pl.lit(least, LEVEL)).fill_null(False))
-            here.append(detached(_alerts(high, story.paths[part.source], None)))
-        if part.grouped is not None and part.grouped.by_line is not None:
-            found = _of_groups(story, part.grouped, part.grouped.by_line, part.source, least)
-            events.append(found[0])
-            here.append(found[1])
-        alerts.append(pl.concat(here).sort("line", maintain_order=True))
-    return pl.concat(events), pl.concat(alerts), None
-
-
-def _of_groups(
-    story: Story, grouped: Grouped, lines: pl.DataFrame, source: int, least: str
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(events, alerts) of lines in groups."""
-    groups = story.enrich(grouped.groups, source)
-    kind = (groups["kind"] == "event").gather(lines["group"])
-    if not kind.all():
-        lines = lines.filter(kind)
-    who = groups.select("ip", "container").cast({"ip": WORD, "container": WORD})
-    events = who[lines["group"]].with_columns(
-        lines["time"],
-        request=lines.select(pl.when(pl.col("request") != 0).then("request")).to_series(),
-    ).select(list(_EVENTS))  # fmt: skip
-    high = groups.select((pl.col("level") >= pl.lit(least, LEVEL)).fill_null(False)).to_series()
-    rows = lines.filter(high.gather(lines["group"]))
-    ids = [
-        grouped.data[at : at + size].decode() if size else None
-        for at, size in rows.select("id_at", "id_size").iter_rows()
-    ]
-    alerts = groups.select("container", "ip")[rows["group"]].with_columns(
-        rows["line"], rows["time"],
-        source=pl.lit(story.paths[source]),
-        request_id=pl.Series(ids, dtype=pl.String),
-    ).select(list(_ALERTS))  # fmt: skip
-    return events, detached(alerts)
+def _kept(story: Story, least: str, *, mentions: bool) -> Lines | None:
+    """All lines, where what one says of its writer is all there is to know; else None."""
+    kept = Lines(least, mentions=mentions)
+    story.keep(kept)
+    # Whose a line is may need its time.
+    settled = story.book[0].evidence.is_empty() and story.is_timeless
+    return kept if settled and kept.whole else None
 
 
 def _writers(story: Story) -> pl.DataFrame:
@@ -174,7 +120,7 @@ def _searched(
     _ = story.book  # the names of lines that know only an IP are settled there
     keep = filters.keep
     want = frozenset(ROLES) if everywhere else filters.want
-    events, found, alerts = [EVENTS.to_frame()], [FOUND.to_frame()], [_ALERTS.to_frame()]
+    events, found, alerts = [EVENTS.to_frame()], [FOUND.to_frame()], [ALERTS.to_frame()]
     seen: dict[str, str] = {}
     count = 0
     for frame in story.shown(want, only):
@@ -194,7 +140,7 @@ def _searched(
         count += len(rows)
         if wanted or least is not None:
             rows = _chosen(rows, [place for place in wanted if place.source == source], least)
-        alerts.append(detached(_alerts(rows, story.paths[source], keep)))
+        alerts.append(alerts_of(_left(rows, story.paths[source], keep), story.paths[source]))
     _refuse_others(wanted, seen)
     return pl.concat(events), pl.concat(alerts), pl.concat(found) if everywhere else None
 
@@ -208,16 +154,12 @@ def _chosen(rows: pl.DataFrame, named: list[Place], least: str | None) -> pl.Dat
     return rows.filter(high.fill_null(False) | pl.col("at").is_in(here.implode()))
 
 
-def _alerts(rows: pl.DataFrame, path: str, keep: pl.Expr | None) -> pl.DataFrame:
-    """Those of ROWS, events of the source PATH, that the filters leave, as alerts."""
-    if keep is not None and len(rows):
-        fits = as_events(rows, path).select(keep.alias("k")).collect()["k"].fill_null(False)
-        rows = rows.filter(fits)
-    return rows.select(
-        pl.lit(path).alias("source"), "line", "container", "ip",
-        pl.coalesce("request_id", "trace_id").alias("request_id"),
-        pl.col("time").cast(pl.Int64),
-    )  # fmt: skip
+def _left(rows: pl.DataFrame, path: str, keep: pl.Expr | None) -> pl.DataFrame:
+    """Those of ROWS, events of the source PATH, that the filters leave."""
+    if keep is None or rows.is_empty():
+        return rows
+    fits = as_events(rows, path).select(keep.alias("k")).collect()["k"].fill_null(False)
+    return rows.filter(fits)
 
 
 def _refuse_others(wanted: list[Place], seen: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from typing import cast
 import polars as pl
 
 from cuidx.analyses.accounting import Accounting, accounting
+from cuidx.case.lines import Lines
 from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
 from cuidx.case.server import any_of, chosen, term
 from cuidx.enrich.given import given, in_sandboxes
@@ -64,6 +65,7 @@ class Story:
         self.reject: Callable[[str, pl.DataFrame], None] | None = None
         # Who took part in which request, and when: gathered only once `ties` asks for it.
         self._requests: Requests | None = None
+        self._lines: Lines | None = None  # what keeps each line while they are read
         self._holders: Holders | None = None
 
     # -- the first look --------------------------------------------------------------------
@@ -93,6 +95,8 @@ class Story:
             self.records.newest = cast("int | None", dated.cast(pl.Int64).max())
             self.records.by_file = True
             self._requests = None if self._requests is None else Requests()
+            if self._lines is not None:
+                self._lines.clear()
             found = self._read(want, take, again=True)
         return found
 
@@ -104,7 +108,14 @@ class Story:
         in_groups = take is None and self._requests is None and want == WHO_AND_WHEN
 
         def parts() -> Iterator[tuple[int, pl.DataFrame]]:
-            for part in self.records.parts(want, request_pairs, in_groups=in_groups):
+            kept = self._lines if in_groups else None
+            read = self.records.parts(
+                want, request_pairs, in_groups=in_groups, by_line=kept is not None,
+                mentions=kept is not None and kept.mentions,
+            )  # fmt: skip
+            for part in read:
+                if kept is not None:
+                    kept.add(part)
                 if take is not None:
                     take(part)
                 if not again:
@@ -119,6 +130,20 @@ class Story:
                 yield part.source, part.frame
 
         return Summary.of(parts(), pairs, grouped)
+
+    def keep(self, lines: Lines) -> None:
+        """Give LINES all lines: with the first look at them, or with one more."""
+        if "raw_summary" not in self.__dict__ and self.server is None:
+            self._lines = lines
+            _ = self.raw_summary
+            self._lines = None
+            return
+        for part in self.records.parts(
+            WHO_AND_WHEN, in_groups=True, by_line=True, mentions=lines.mentions
+        ):
+            lines.add(part)
+            if not lines.whole:
+                break
 
     def pass_rejects(self, path: str, frame: pl.DataFrame) -> None:
         """Hand the unreadable records of FRAME, from the source PATH, to who wants them."""

@@ -11,7 +11,7 @@ import polars as pl
 from cuidx import times
 from cuidx.errors import UsageError
 from cuidx.formats import native
-from cuidx.formats.base import Grouped, requests_of
+from cuidx.formats.base import Grouped
 from cuidx.schema import EVIDENCE_TIMES, KIND, TIME, TIME_FROM
 
 _WHENCE: Final = pl.Enum(TIME_FROM)
@@ -256,7 +256,7 @@ def _without(grouped: Grouped, again: pl.Series) -> Grouped:
     twice = pl.col("line").is_in(again.implode())
     stats = ("lines", "dated", "first", "last", "first_line", "last_line")
     texts = grouped.groups.drop(stats).with_row_index("group")
-    parts, by_line = [], grouped.by_line.with_columns(twice=twice)
+    parts, by_line = [], grouped.by_line.with_row_index("row").with_columns(twice=twice)
     for is_twin in (False, True):
         counts = (
             by_line.filter(pl.col("twice") == is_twin)
@@ -276,6 +276,11 @@ def _without(grouped: Grouped, again: pl.Series) -> Grouped:
         parts.append(part)
     place = parts[0].select("group", place=pl.int_range(pl.len(), dtype=pl.UInt32))
     kept = by_line.filter(~pl.col("twice")).join(place, on="group", maintain_order="left")
-    kept = kept.with_columns(group="place").drop("place", "twice")
+    rows = kept.select("row", place=pl.int_range(pl.len(), dtype=pl.UInt32))
+    kept = kept.with_columns(group="place").drop("place", "twice", "row")
+    requests = kept.select("group", "request").filter(pl.col("request") != 0).unique()
+    spots = grouped.spots
+    if spots is not None and spots.height:
+        spots = spots.join(rows, on="row", maintain_order="left").select("ip", row="place")
     groups = pl.concat(parts).select(grouped.groups.columns)
-    return replace(grouped, groups=groups, requests=requests_of(kept), by_line=kept)
+    return replace(grouped, groups=groups, requests=requests, by_line=kept, spots=spots)

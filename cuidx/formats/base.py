@@ -118,6 +118,8 @@ class Grouped:
     by_line   a row for each line in a group, if asked for or where it is a document that may come
               twice: BY_LINE
     data      the block, if lines are asked for
+    spots     if asked for: an address (IPv4, as a number) that a line mentions beside its own, each
+              once, and `row`, the place of the line in `by_line`
     """
 
     groups: pl.DataFrame
@@ -128,17 +130,15 @@ class Grouped:
     lines: int
     by_line: pl.DataFrame | None = None
     data: bytes = b""
+    spots: pl.DataFrame | None = None
 
 
 # Document: 64 bits of its index and id. The id of the request stands at `id_at` in the block.
-BY_LINE: Final = ("group", "request", "time", "line", "document", "id_at", "id_size")  # 0: none
-
-
-def requests_of(by_line: pl.DataFrame) -> pl.DataFrame:
-    """`Grouped.requests` of BY_LINE."""
-    return (
-        by_line.lazy().select("group", "request").filter(pl.col("request") != 0).unique().collect()
-    )
+# Fresh (1): its group has that request for the first time.
+BY_LINE: Final = (
+    "group", "request", "time", "line", "document", "id_at", "id_size", "fresh",
+)  # fmt: skip  # 0: none
+SPOTS: Final = ("row", "ip")
 
 
 class Format(Protocol):

@@ -22,6 +22,7 @@ __all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "g
            "group_rows", "is_built"]  # fmt: skip
 
 NO_TIME: Final = -(1 << 63)
+_TABLES: Final = 3  # of lines in groups: groups, pairs, spots
 _LAYOUT: Final = "polars gives its texts in another layout than was known of"
 
 
@@ -78,8 +79,8 @@ _Release: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 class _Arrow:
     """What scan.c filled, as an object that polars takes (Arrow PyCapsule interface)."""
 
-    def __init__(self) -> None:
-        self.schema, self.array = _Schema(), _Array()
+    def __init__(self, schema: _Schema | None = None, array: _Array | None = None) -> None:
+        self.schema, self.array = schema or _Schema(), array or _Array()
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         capsule = ctypes.pythonapi.PyCapsule_New
@@ -205,6 +206,7 @@ class Groups(NamedTuple):
     pairs: (
         pl.DataFrame
     )  # group (its place in FRAME) and request (`bits`), each pair once; or by line
+    spots: pl.DataFrame  # by line: place in PAIRS, and an IPv4 address, as a number, each once
     odd: list[Odd]  # the lines that are not proven, or not to be grouped
     latest: int  # the time of the last line that was grouped since an odd one; NO_TIME: none
     unknown: list[tuple[int, bytes]]  # (context, key) that the plan does not have; some of them
@@ -215,43 +217,35 @@ def group(data: bytes, plan: Plan, uses: bytes, shape: int = 0, *, by_line: bool
 
     SHAPE is what lines are, as in scan.c. BY_LINE: pairs have a row a line, with group, request
     (0: none), time in ns, line from 0, document (`bits` of its id with those of its index; 0:
-    none), and where in DATA the request's id stands, and its length.
+    none), where in DATA the request's id stands, its length, and whether it is the group's first
+    line with that request (1).
     """
-    library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
-    failed = library.cuidx_group(
-        data, ctypes.c_int64(len(data)), plan.address, shape, int(by_line), uses,
-        ctypes.byref(found),
-        ctypes.byref(groups.schema), ctypes.byref(groups.array),
-        ctypes.byref(pairs.schema), ctypes.byref(pairs.array),
+    return _groups(
+        _library().cuidx_group, data, ctypes.c_int64(len(data)), plan.address, shape,
+        int(by_line), uses,
     )  # fmt: skip
-    try:
-        _check(failed)
-        return Groups(found.lines, pl.DataFrame(groups), pl.DataFrame(pairs), _odd(found),
-                      found.latest, _unknown(found))  # fmt: skip
-    finally:
-        library.cuidx_found_free(ctypes.byref(found))
-        groups.let_go()
-        pairs.let_go()
 
 
 def group_rows(rows: pl.DataFrame, plan: Plan, uses: bytes, *, by_line: bool = False) -> Groups:
     """`group` of ROWS: the roles of PLAN as texts, but for a time in ns (Int64)."""
-    library, found, groups, pairs = _library(), _Found(), _Arrow(), _Arrow()
     stream, address = _stream(rows)
-    failed = library.cuidx_group_rows(
-        address, plan.address, int(by_line), uses, ctypes.byref(found),
-        ctypes.byref(groups.schema), ctypes.byref(groups.array),
-        ctypes.byref(pairs.schema), ctypes.byref(pairs.array),
-    )  # fmt: skip
+    found = _groups(_library().cuidx_group_rows, address, plan.address, int(by_line), uses)
     del stream
+    return found
+
+
+def _groups(function: Any, *said: object) -> Groups:
+    found, schemas, arrays = _Found(), (_Schema * _TABLES)(), (_Array * _TABLES)()
+    failed = function(*said, ctypes.byref(found), schemas, arrays)
+    tables = [_Arrow(schemas[at], arrays[at]) for at in range(_TABLES)]
     try:
         _check(failed)
-        return Groups(found.lines, pl.DataFrame(groups), pl.DataFrame(pairs), _odd(found),
-                      found.latest, [])  # fmt: skip
+        groups, pairs, spots = (pl.DataFrame(table) for table in tables)
+        return Groups(found.lines, groups, pairs, spots, _odd(found), found.latest, _unknown(found))
     finally:
-        library.cuidx_found_free(ctypes.byref(found))
-        groups.let_go()
-        pairs.let_go()
+        _library().cuidx_found_free(ctypes.byref(found))
+        for table in tables:
+            table.let_go()
 
 
 def _stream(columns: pl.DataFrame | pl.Series) -> tuple[object, ctypes.c_void_p]:

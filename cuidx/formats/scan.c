@@ -168,6 +168,7 @@ typedef struct {
     Unknown unknown[MOST_UNKNOWN];
     int unknowns;
     ptrdiff_t suffix;        /* how long the last suffix of a text was */
+    Value body;              /* of a line of text: what the program wrote */
 } Line;
 
 static inline void skip_blanks(Line *s) {
@@ -490,7 +491,7 @@ typedef struct {
     int64_t nulls;
 } Numbers;
 
-enum { MOST_NUMBERS = 7 };
+enum { MOST_NUMBERS = 8 };
 
 typedef struct {
     int roles, numbers;
@@ -698,9 +699,9 @@ static int wrapped(Line *s, int *proven) {
 static inline int is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 static inline int is_letter(uint8_t c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 
-/* Whether a text may name a request or be a line of a known shape (`LIKELY` in formats/): in doubt
-   yes. The text is as it stands between the quotes of JSON. */
-static int tells(const uint8_t *p, size_t size) {
+/* Whether a text may be a line of a known shape (`LIKELY` in formats/), or, where REQUESTS are asked
+   for, name one: in doubt yes. The text is as it stands between the quotes of JSON. */
+static int tells(const uint8_t *p, size_t size, int requests) {
     const uint8_t *end = p + size;
     if (!size) return 0;
     uint8_t first = *p;
@@ -719,11 +720,12 @@ static int tells(const uint8_t *p, size_t size) {
         size_t left = (size_t)(end - p);
         switch (*p) {
         case 'r': case 'R':
+            if (!requests) break;
             if (left >= 3 && (p[1] | 32) == 'e' && (p[2] | 32) == 'q') return 1;
             if (left >= 4 && (p[1] | 32) == 'i' && (p[2] | 32) == 'd' && p[3] == '=') return 1;
             break;
         case 't': case 'T':
-            if (left >= 5 && (p[1] | 32) == 'r' && (p[2] | 32) == 'a' && (p[3] | 32) == 'c' &&
+            if (requests && left >= 5 && (p[1] | 32) == 'r' && (p[2] | 32) == 'a' && (p[3] | 32) == 'c' &&
                 (p[4] | 32) == 'e') return 1;
             break;
         case '\\':
@@ -756,7 +758,7 @@ static int asks(const Line *s, int is_line) {
     if (plan->time != -1 && lacks(v, plan->time)) return 1;
     if (plan->level != -1 && lacks(v, plan->level)) return 1;
     if (is_line && layered(message)) return 1;
-    return lacks(v, plan->request) && lacks(v, plan->trace) && tells(message->at, message->size);
+    return lacks(v, plan->request) && lacks(v, plan->trace) && tells(message->at, message->size, 1);
 }
 
 /* Write the line's values as a row; 0 if one of them turns out to be "none" after all. */
@@ -989,19 +991,94 @@ static int plain(Line *s, const uint8_t *begin, const uint8_t *end) {
         if (plan->request < 0) return 0;
         v[plan->request] = request;
     }
+    s->body = (Value){begin, (uint32_t)(body - begin), 0, 0};
     return 1;
 }
 
 static void no_values(Line *s) {
     s->flags = s->message_flags = s->odd = 0;
+    s->body.rank = NO_RANK;
     for (int i = 0; i < s->plan->roles; i++) s->values[i].rank = NO_RANK;
     s->stamp.rank = NO_RANK;
 }
 
+/* -- addresses in a text --------------------------------------------------------------------- */
+
+/* What is said of texts here follows enrich/mentions.py; in doubt a line is odd. */
+
+enum { MOST_ADDRESSES = 32 };
+
+static inline int is_hex(uint8_t c) { return is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'f'); }
+
+/* Four numbers from 0 to 255 with points between and nothing else, as one; 0: they are none. */
+static int quad(const uint8_t *p, const uint8_t *end, uint32_t *out) {
+    uint32_t all = 0;
+    for (int i = 0; i < 4; i++) {
+        if (i && (p == end || *p++ != '.')) return 0;
+        const uint8_t *start = p;
+        uint32_t part = 0;
+        for (; p < end && p - start < 3 && is_digit(*p); p++) part = part * 10 + (*p - '0');
+        if (p == start || part > 255 || (*start == '0' && p - start > 1)) return 0;
+        all = all << 8 | part;
+    }
+    *out = all;
+    return p == end;
+}
+
+/* The IPv4 addresses in a text, each once, behind the COUNT that are in FOUND; how many there are
+   then, or -1: it can't be said here, as where one of IPv6 may be. */
+static int addresses(const uint8_t *begin, size_t size, uint32_t *found, int count) {
+    const uint8_t *end = begin + size, *done = begin, *colon = NULL;
+    int groups = 0;  /* of hexadecimal digits with a colon behind, one after the other */
+    for (const uint8_t *p = begin; p < end; p++) {
+#if defined(__SSE2__)
+        while (end - p >= 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)p);
+            int mask = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('.')),
+                                                      _mm_cmpeq_epi8(v, _mm_set1_epi8(':'))));
+            if (mask) { p += __builtin_ctz((unsigned)mask); break; }
+            p += 16;
+        }
+        if (p == end) break;
+#endif
+        if (*p == ':') {
+            if (end - p > 1 && p[1] == ':') return -1;
+            const uint8_t *q = p;
+            while (q > begin && p - q < 5 && is_hex(q[-1])) q--;
+            /* The first group may be the end of a longer word. */
+            groups = q == p ? 0 : groups && q == colon + 1 && p - q < 5 ? groups + 1 : 1;
+            colon = p;
+            if (groups == 6) return -1;
+            continue;
+        }
+        if (*p != '.' || p == begin || !is_digit(p[-1]) || end - p < 2 || !is_digit(p[1])) continue;
+        const uint8_t *from = p, *to = p;
+        int points = 0;
+        while (from > done && (is_word(from[-1]) || from[-1] == '.')) from--;
+        while (to < end && (is_word(*to) || *to == '.')) points += *to++ == '.';
+        done = p = to;
+        p--;
+        if (points < 3) continue;
+        if (end - to > 1 && *to == '/' && is_digit(to[1])) return -1;  /* a network, or a version */
+        uint32_t ip;
+        const uint8_t *last = to - (to[-1] == '.');
+        if (!quad(from, last, &ip)) continue;
+        if (from - begin > 1 && from[-1] == '/' && is_letter(from[-2]) && last == to &&
+            !(ip & 0xFFFFFF)) continue;  /* a version: Chrome/120.0.0.0 */
+        int i = 0;
+        while (i < count && found[i] != ip) i++;
+        if (i < count) continue;
+        if (count == MOST_ADDRESSES) return -1;
+        found[count++] = ip;
+    }
+    return count;
+}
+
 /* -- groups --------------------------------------------------------------------------------- */
 
-/* What a role is to a line that is to be grouped. */
-enum { BESIDE = 0, KEY = 1, RARE = 2 };  /* no matter; tells who wrote it; takes the exact reader */
+/* What a role is to a line that is to be grouped: no matter; tells who wrote it; takes the exact
+   reader; mentions addresses. */
+enum { BESIDE = 0, KEY = 1, RARE = 2, MENTIONS = 3 };
 
 typedef struct {
     uint64_t hash;
@@ -1024,10 +1101,15 @@ typedef struct {
        where in the block the request's id stands. */
     uint64_t *seen, *request, *document;
     uint32_t *of, *id_at, *id_size;
+    uint8_t *fresh;          /* BY_LINE: whether the group has that request for the first time */
     int64_t *at, *number;
     int64_t pairs, pair_room;
-    uint64_t seen_mask;
+    uint64_t seen_mask, known;
     int by_line;
+    /* With by_line: the addresses that lines mention, each once a line: the line's pair and it. */
+    uint32_t *spot_of, *spot;
+    int64_t spots, spot_room;
+    int mentions;            /* whether they are asked for */
     int64_t latest;          /* the time of the last line that was grouped since an odd one */
     uint8_t minute[17];      /* of the last time that was read, and where its seconds count from */
     int64_t since;
@@ -1037,6 +1119,7 @@ static void groups_free(Groups *g) {
     if (!g) return;
     free(g->group); free(g->kept); free(g->table); free(g->seen); free(g->request); free(g->of);
     free(g->document); free(g->at); free(g->number); free(g->id_at); free(g->id_size);
+    free(g->fresh); free(g->spot_of); free(g->spot);
     free(g);
 }
 
@@ -1044,7 +1127,10 @@ static Groups *groups_new(const uint8_t *uses, int roles, int by_line) {
     Groups *g = calloc(1, sizeof *g);
     if (!g) return NULL;
     g->uses = uses, g->by_line = by_line;
-    for (int i = 0; i < roles; i++) if (uses[i] == KEY) g->key[g->keys++] = i;
+    for (int i = 0; i < roles; i++) {
+        if (uses[i] == KEY) g->key[g->keys++] = i;
+        if (uses[i] == MENTIONS) g->mentions = by_line;
+    }
     g->room = 256, g->mask = 1023, g->space = 1 << 16, g->pair_room = 1 << 12;
     g->seen_mask = (1 << 14) - 1;
     g->latest = INT64_MIN;
@@ -1061,7 +1147,12 @@ static Groups *groups_new(const uint8_t *uses, int roles, int by_line) {
         g->document = malloc((size_t)g->pair_room * sizeof(uint64_t));
         g->id_at = malloc((size_t)g->pair_room * sizeof(uint32_t));
         g->id_size = malloc((size_t)g->pair_room * sizeof(uint32_t));
-        enough = enough && g->at && g->number && g->document && g->id_at && g->id_size;
+        g->fresh = malloc((size_t)g->pair_room);
+        g->spot_room = g->pair_room;
+        g->spot_of = malloc((size_t)g->spot_room * sizeof(uint32_t));
+        g->spot = malloc((size_t)g->spot_room * sizeof(uint32_t));
+        enough = enough && g->at && g->number && g->document && g->id_at && g->id_size &&
+                 g->fresh && g->spot_of && g->spot;
     }
     if (!enough) { groups_free(g); return NULL; }
     memset(g->table, -1, ((size_t)g->mask + 1) * sizeof(int32_t));
@@ -1144,24 +1235,22 @@ static int grow_pairs(Groups *g) {
                        !grow(&g->number, room * sizeof(int64_t)) ||
                        !grow(&g->document, room * sizeof(uint64_t)) ||
                        !grow(&g->id_at, room * sizeof(uint32_t)) ||
-                       !grow(&g->id_size, room * sizeof(uint32_t)))) return 0;
+                       !grow(&g->id_size, room * sizeof(uint32_t)) ||
+                       !grow(&g->fresh, room))) return 0;
     g->pair_room = (int64_t)room;
     return 1;
 }
 
-/* Note that GROUP has this request; 0: no memory. */
-static int pair(Groups *g, uint32_t group, uint64_t request) {
+/* Whether it is new that GROUP has this request; -1: no memory. */
+static int is_fresh(Groups *g, uint32_t group, uint64_t request) {
     uint64_t both = mix(request, group + 0x9E3779B97F4A7C15u) | 1;
     uint64_t at = both & g->seen_mask;
-    for (; g->seen[at]; at = (at + 1) & g->seen_mask) if (g->seen[at] == both) return 1;
-    if (g->pairs == g->pair_room && !grow_pairs(g)) return 0;
-    g->of[g->pairs] = group;
-    g->request[g->pairs++] = request;
+    for (; g->seen[at]; at = (at + 1) & g->seen_mask) if (g->seen[at] == both) return 0;
     g->seen[at] = both;
-    if ((uint64_t)g->pairs * 2 > g->seen_mask) {
+    if (++g->known * 2 > g->seen_mask) {
         uint64_t mask = g->seen_mask * 2 + 1;
         uint64_t *seen = calloc((size_t)mask + 1, sizeof(uint64_t));
-        if (!seen) return 0;
+        if (!seen) return -1;
         for (uint64_t i = 0; i <= g->seen_mask; i++) {
             if (!g->seen[i]) continue;
             uint64_t to = g->seen[i] & mask;
@@ -1172,6 +1261,44 @@ static int pair(Groups *g, uint32_t group, uint64_t request) {
         g->seen = seen, g->seen_mask = mask;
     }
     return 1;
+}
+
+/* Note that the last pair mentions these addresses; 0: no memory. */
+static int note_spots(Groups *g, const uint32_t *found, int count) {
+    if (g->spots + count > g->spot_room) {
+        size_t room = (size_t)g->spot_room * 2 + MOST_ADDRESSES;
+        if (!grow(&g->spot_of, room * sizeof(uint32_t)) || !grow(&g->spot, room * sizeof(uint32_t)))
+            return 0;
+        g->spot_room = (int64_t)room;
+    }
+    for (int i = 0; i < count; i++) {
+        g->spot_of[g->spots] = (uint32_t)(g->pairs - 1);
+        g->spot[g->spots++] = found[i];
+    }
+    return 1;
+}
+
+/* `addresses` of all that a line says; -1: it can't be said here. */
+static int mentioned(const Line *s, const Groups *g, uint32_t *found) {
+    const Plan *plan = s->plan;
+    int count = 0;
+    if (s->body.rank != NO_RANK) count = addresses(s->body.at, s->body.size, found, 0);
+    for (int i = 0; count >= 0 && i < plan->roles; i++) {
+        const Value *v = &s->values[i];
+        if (g->uses[i] != MENTIONS || v->rank == NO_RANK || v->escaped == 2) continue;
+        /* A line of an access log has its addresses in roles. */
+        if (i == plan->message && tells(v->at, v->size, 0)) return -1;
+        uint8_t plain[4096];
+        const uint8_t *at = v->at;
+        size_t size = v->size;
+        if (v->escaped) {
+            if (size > sizeof plain) return -1;
+            size = unescape(at, size, plain);
+            at = plain;
+        }
+        count = addresses(at, size, found, count);
+    }
+    return count;
 }
 
 static int same_keys(const Groups *g, const Group *group, const Value *values,
@@ -1278,7 +1405,7 @@ static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data, const 
     uint64_t hash = 0;
     for (int i = 0; i < plan->roles; i++) {
         const Value *v = &values[i];
-        if (v->rank == NO_RANK || g->uses[i] == BESIDE) continue;
+        if (v->rank == NO_RANK || g->uses[i] == BESIDE || g->uses[i] == MENTIONS) continue;
         if (v->escaped || g->uses[i] == RARE) return 0;
         hash = bits_of(v->at, v->size, hash ^ ((uint64_t)(i + 1) << 56));
     }
@@ -1298,20 +1425,28 @@ static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data, const 
         if (own->escaped || !g->by_line) return 0;
         document = bits_of(own->at, own->size, index) | 1;
     }
+    uint32_t spots[MOST_ADDRESSES];
+    int spotted = g->mentions ? mentioned(s, g, spots) : 0;
+    if (spotted < 0) return 0;
     int32_t found = -1;
     for (uint32_t at = (uint32_t)hash & g->mask; g->table[at] >= 0; at = (at + 1) & g->mask) {
         const Group *group = &g->group[g->table[at]];
         if (group->hash == hash && same_keys(g, group, values, s->end)) { found = g->table[at]; break; }
     }
     if (found < 0 && (found = group_new(g, hash, values)) < 0) return -1;
-    if (g->by_line) {
+    int fresh = id ? is_fresh(g, (uint32_t)found, request) : 0;
+    if (fresh < 0) return -1;
+    if (fresh || g->by_line) {
         if (g->pairs == g->pair_room && !grow_pairs(g)) return -1;
-        g->of[g->pairs] = (uint32_t)found, g->request[g->pairs] = request;
-        g->id_at[g->pairs] = id && data ? (uint32_t)(id->at - data) : 0;
-        g->id_size[g->pairs] = id ? id->size : 0;
-        g->at[g->pairs] = now, g->number[g->pairs] = line, g->document[g->pairs++] = document;
-    } else if (id && !pair(g, (uint32_t)found, request)) {
-        return -1;
+        int64_t at = g->pairs++;
+        g->of[at] = (uint32_t)found, g->request[at] = request;
+        if (g->by_line) {
+            g->at[at] = now, g->number[at] = line, g->document[at] = document;
+            g->id_at[at] = id && data ? (uint32_t)(id->at - data) : 0;
+            g->id_size[at] = id ? id->size : 0;
+            g->fresh[at] = (uint8_t)fresh;
+            if (spotted && !note_spots(g, spots, spotted)) return -1;
+        }
     }
     Group *group = &g->group[found];
     if (!group->lines++) group->first_line = line;
@@ -1373,9 +1508,23 @@ static Columns *pairs_columns(Groups *g) {
         c->number[4] = (Numbers){"L", g->document, NULL, 0};
         c->number[5] = (Numbers){"I", g->id_at, NULL, 0};
         c->number[6] = (Numbers){"I", g->id_size, NULL, 0};
-        c->numbers = 7;
+        c->number[7] = (Numbers){"C", g->fresh, NULL, 0};
+        c->numbers = 8;
+        g->fresh = NULL;
         g->at = g->number = NULL, g->document = NULL, g->id_at = g->id_size = NULL;
     }
+    return c;
+}
+
+/* The mentions of lines as columns, which take them over: the line's place among the pairs, ip. */
+static Columns *spots_columns(Groups *g) {
+    Columns *c = columns_new(0, 0, 0);
+    if (!c) return NULL;
+    c->rows = c->capacity = g->spots;
+    c->number[0] = (Numbers){"I", g->spot_of, NULL, 0};
+    c->number[1] = (Numbers){"I", g->spot, NULL, 0};
+    c->numbers = 2;
+    g->spot_of = g->spot = NULL;
     return c;
 }
 
@@ -1679,45 +1828,44 @@ EXPORT int cuidx_scan(const uint8_t *data, int64_t length, const Plan *plan, int
     return !enough;
 }
 
+/* What a block of lines in groups is given as. */
+enum { GROUPS = 0, PAIRS = 1, SPOTS = 2, TABLES = 3 };
+
 /* Give GROUPS and what belongs to them, and free them; 0: no memory. */
-static int told(Groups *groups, int roles, int enough, Found *found,
-                struct ArrowSchema *group_schema, struct ArrowArray *group_array,
-                struct ArrowSchema *pair_schema, struct ArrowArray *pair_array) {
-    Columns *columns = enough ? groups_columns(groups, roles) : NULL;
-    enough = columns && as_arrow(columns, group_schema, group_array);
-    columns = enough ? pairs_columns(groups) : NULL;
-    enough = columns && as_arrow(columns, pair_schema, pair_array);
+static int told(Groups *groups, int roles, int enough, Found *found, struct ArrowSchema *schemas,
+                struct ArrowArray *arrays) {
+    for (int i = 0; enough && i < TABLES; i++) {
+        Columns *columns = i == GROUPS ? groups_columns(groups, roles)
+                         : i == PAIRS ? pairs_columns(groups) : spots_columns(groups);
+        enough = columns && as_arrow(columns, &schemas[i], &arrays[i]);
+    }
     groups_free(groups);
     if (!enough) cuidx_found_free(found);
     return enough;
 }
 
 /* So that whoever asked may free all of it, whatever comes out. */
-static void found_nothing(Found *found, struct ArrowSchema *group_schema,
-                          struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
-                          struct ArrowArray *pair_array) {
+static void found_nothing(Found *found, struct ArrowSchema *schemas, struct ArrowArray *arrays) {
     memset(found, 0, sizeof *found);
-    memset(group_schema, 0, sizeof *group_schema);
-    memset(group_array, 0, sizeof *group_array);
-    memset(pair_schema, 0, sizeof *pair_schema);
-    memset(pair_array, 0, sizeof *pair_array);
+    memset(schemas, 0, TABLES * sizeof *schemas);
+    memset(arrays, 0, TABLES * sizeof *arrays);
 }
 
 /* The same, but lines are grouped by the roles that are keys in USES. What a message may tell, a
-   line without a usual time and one with a rare role is odd here. GROUPS are the roles, then lines,
-   first and last time, first and last line; PAIRS are group and request, each once, or BY_LINE
-   group, request (0: none), time, line (from 0), document (0: none), and where in DATA the request's
-   id stands and how long it is, of each line. */
+   line without a usual time and one with a rare role is odd here. There are TABLES tables: groups
+   are the roles, then lines, first and last time, first and last line; pairs are group and request,
+   each once, or BY_LINE group, request (0: none), time, line (from 0), document (0: none), and where
+   in DATA the request's id stands, how long it is, and whether the group has that request for the
+   first time, of each line; spots are a line's place among
+   the pairs and an address (IPv4, as a number) that it mentions, each once. */
 EXPORT int cuidx_group(const uint8_t *data, int64_t length, const Plan *plan, int shape,
-                       int by_line, const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
-                       struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
-                       struct ArrowArray *pair_array) {
-    found_nothing(found, group_schema, group_array, pair_schema, pair_array);
+                       int by_line, const uint8_t *uses, Found *found, struct ArrowSchema *schemas,
+                       struct ArrowArray *arrays) {
+    found_nothing(found, schemas, arrays);
     if (!fits(data, length)) return 2;
     Groups *groups = groups_new(uses, plan->roles, by_line);
     int enough = groups && walk(data, length, plan, shape, 0, found, NULL, groups);
-    return !told(groups, plan->roles, enough, found, group_schema, group_array, pair_schema,
-                 pair_array);
+    return !told(groups, plan->roles, enough, found, schemas, arrays);
 }
 
 /* -- texts ---------------------------------------------------------------------------------- */
@@ -1782,10 +1930,9 @@ static int is_layer(const Value *v) {
 /* `cuidx_group` of rows: structs, whose fields are the roles, texts all but the time, which may be
    in nanoseconds. 3: the columns are not as they must be. */
 EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int by_line,
-                            const uint8_t *uses, Found *found, struct ArrowSchema *group_schema,
-                            struct ArrowArray *group_array, struct ArrowSchema *pair_schema,
-                            struct ArrowArray *pair_array) {
-    found_nothing(found, group_schema, group_array, pair_schema, pair_array);
+                            const uint8_t *uses, Found *found, struct ArrowSchema *schemas,
+                            struct ArrowArray *arrays) {
+    found_nothing(found, schemas, arrays);
     struct ArrowSchema schema;
     if (rows->get_schema(rows, &schema)) return 3;
     int known = schema.n_children == plan->roles, in_numbers = -1;
@@ -1829,6 +1976,5 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
     found->lines = line;
     found->latest = enough ? groups->latest : INT64_MIN;
     line_free(s);
-    return !told(groups, plan->roles, enough, found, group_schema, group_array, pair_schema,
-                 pair_array);
+    return !told(groups, plan->roles, enough, found, schemas, arrays);
 }

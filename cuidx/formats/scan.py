@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from cuidx.formats import lines, native
-from cuidx.formats.base import BY_LINE, Block, Format, Grouped, Reading, requests_of
+from cuidx.formats.base import BY_LINE, SPOTS, Block, Format, Grouped, Reading
 from cuidx.formats.documents import (
     COLLECTOR_KEYS,
     ORDER,
@@ -34,7 +34,7 @@ from cuidx.formats.documents import (
     is_text_key,
     normal,
 )
-from cuidx.schema import EVIDENCE_ROLES, KIND, TIME
+from cuidx.schema import EVIDENCE_ROLES, KIND, MENTIONING, TIME
 from cuidx.suffix import CUID_KEY, SVC_KEY
 
 __all__ = ["Scanner", "can_group", "group_rows"]
@@ -47,7 +47,7 @@ _ROUNDS: Final = 12
 _WRAPPED, _LINE, _SUFFIXED, _ODD = 1, 2, 4, 8
 _PLACES: Final = {"_index": "doc_index", "_id": "doc_id"}
 # What a role is to a line that is to be grouped: the same numbers stand in scan.c.
-_BESIDE, _KEY, _RARE = range(3)
+_BESIDE, _KEY, _RARE, _MENTIONS = range(4)
 _TO_A_GROUP: Final = {
     **dict.fromkeys(("time", "message", "request_id", "trace_id", *_PLACES.values()), _BESIDE),
     **dict.fromkeys(EVIDENCE_ROLES, _RARE),
@@ -204,19 +204,22 @@ class Scanner:
         texts = [data[one.start : one.end].decode("utf-8", "replace") for one in odd]
         return _put(quick, [one.line for one in odd], lines.read_few(texts, reading))
 
-    def group(self, block: Block, reading: Reading, *, by_line: bool = False) -> Grouped | None:
+    def group(
+        self, block: Block, reading: Reading, *, by_line: bool = False, mentions: bool = False
+    ) -> Grouped | None:
         """The block's lines, those in groups that can be; None if rows are better.
 
-        BY_LINE says that the lines are asked for, too.
+        BY_LINE says that the lines are asked for, too, MENTIONS that the addresses in them are.
         """
         data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
         if len(data) >= 1 << 31 or self._in_rows > 1:
             return None
         plan, roles = self._plan
-        cut = native.group(data, plan, _uses(roles), self._shape, by_line=by_line or self._hits)
+        uses = _uses(roles, mentions=mentions)
+        cut = native.group(data, plan, uses, self._shape, by_line=by_line or self._hits)
         many = len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW
         if self._take(cut.unknown) and many:
-            return self.group(block, reading, by_line=by_line)
+            return self.group(block, reading, by_line=by_line, mentions=mentions)
         if many:
             self._in_rows += cut.lines > 1000
             with self._lock:
@@ -330,15 +333,16 @@ def _grouped(
     if by_line:
         pairs.columns = list(BY_LINE)
         each = pairs.with_columns(pl.col("line") + first_line)
-        pairs = pl.DataFrame() if data else requests_of(each)
+        pairs = each.filter(pl.col("fresh") == 1).select("group", "request")
     else:
         pairs.columns = ["group", "request"]
+    cut.spots.columns = list(SPOTS)
     if cut.odd:
         numbers = pl.Series([odd.line for odd in cut.odd], dtype=pl.Int64)
         rows = rows.with_columns(line=numbers + first_line)
     return Grouped(
         groups, pairs, rows, pl.Series([_known(odd.before) for odd in cut.odd], dtype=pl.Int64),
-        _known(cut.latest), cut.lines, each, data,
+        _known(cut.latest), cut.lines, each, data, cut.spots,
     )  # fmt: skip
 
 
@@ -347,8 +351,12 @@ def can_group(format_: Format) -> bool:
     return format_.NAME in _SHAPES
 
 
-def _uses(roles: list[str]) -> bytes:
-    return bytes(_TO_A_GROUP.get(role, _KEY) for role in roles)
+def _uses(roles: list[str], *, mentions: bool = False) -> bytes:
+    """What each role is to a group; with MENTIONS their addresses are asked for."""
+    return bytes(
+        _MENTIONS if mentions and role in MENTIONING else _TO_A_GROUP.get(role, _KEY)
+        for role in roles
+    )
 
 
 def _known(time: int) -> int | None:
