@@ -2,8 +2,10 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ from stories import FULL, conserved, folder, reading
 import cuidx
 from cuidx import reading as load
 from cuidx.case import Case
-from cuidx.formats import TEXTS, scan
+from cuidx.enrich.mentions import mentions
+from cuidx.formats import TEXTS, documents, scan
 from cuidx.formats import rows as rows_module
+from cuidx.formats.base import Block, Reading
 from cuidx.formats.scan import Scanner
+from cuidx.schema import MENTIONING
 
 FILES = 400 if FULL else 2  # of each shape; some fifty lines of each are not as they were written
 SHAPES = ("flat", "varied", "text", "cri", "cri of JSON", "elasticdump")
@@ -207,16 +212,19 @@ def test_damaged_and_odd_lines_count_the_same(shape: str, seed: int) -> None:
     assert differences(damaged(shape, seed), named(shape), None if seed % 3 else 4096) == []
 
 
+@pytest.mark.parametrize("search", ["own", "any"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(40 if FULL else 1))
-def test_steps_over_lines_in_groups_are_the_same(shape: str, seed: int, tmp_path: Path) -> None:
+def test_steps_over_lines_in_groups_are_the_same(
+    shape: str, search: str, seed: int, tmp_path: Path
+) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(damaged(shape, seed))
     with reading(head=4096, block=20_000), pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "_FEW", 1)
         mine, other = (
             cuidx.open_case(path, exact=exact, input_format=named(shape)).compare_searches(
-                alert_level="INFO"
+                alert_level="INFO", search=search
             )
             for exact in (False, True)
         )
@@ -224,6 +232,47 @@ def test_steps_over_lines_in_groups_are_the_same(shape: str, seed: int, tmp_path
     assert mine.totals == other.totals
     assert mine.hits.equals(other.hits)
     assert mine.alerts.height > 100
+
+
+# What addresses are made of, and what stands around them.
+PIECES = st.sampled_from([
+    *"0123456789abfgxZ_./:-%[](){}=, \t", "10.0.0.1", "10.0.0.1", "255.1", "256", "010.", ".0.0.0",
+    "::", "fe80", "a:b:c:1:2:3:", "/24", "x/", "Chrome/", "1.2.3.4.", "é", "\u212a", '"', "\\", "http://",
+    "10.0.0.1, 10.0.0.2", "1:2:3:4:5:6", "00:11:22", "\n", "id=", "10.0.0.300", "1.2.3.4567",
+])  # fmt: skip
+
+
+@settings(max_examples=20_000 if FULL else 200)
+@given(
+    st.lists(st.tuples(st.lists(PIECES, max_size=9).map("".join),
+                       st.lists(PIECES, max_size=5).map("".join)), min_size=1, max_size=8),
+    st.booleans(),
+)  # fmt: skip
+def test_addresses_are_found_natively_as_by_the_expressions(
+    texts: list[tuple[str, str]], escaped: bool
+) -> None:
+    usual = {"ts": "2026-11-02T09:00:00Z", "level": "INFO", "cuid": "c", "request_id": "r"}
+    rows = [{**usual, "msg": f"a {text}", "client_ip": peer} for text, peer in texts]
+    rows += [{**usual, "msg": "b", "client_ip": "10.0.0.7"}] * 40
+    data = "".join(json.dumps(row, ensure_ascii=escaped) + "\n" for row in rows).encode()
+    want = frozenset({"time", "level", "request_id"}) | MENTIONING
+    quick = Scanner(documents.table(()), want, hits=False)
+    quick.learn(data)
+    found = quick.group(Block(data, 1), Reading(want=want), by_line=True, mentions=True)
+    assert found is not None
+    assert found.by_line is not None
+    assert found.spots is not None
+    at = found.by_line["line"].gather(found.spots["row"]) - 1
+    told = {(line, str(ip_address(ip))) for line, ip in zip(at, found.spots["ip"], strict=True)}
+    texts_ = [{"message": row["msg"], "source_ip": row["client_ip"]} for row in rows]
+    known = set(found.by_line["line"] - 1)
+    expected = {(row, ip) for row, ip, _ in mentions(pl.DataFrame(texts_)).rows() if row in known}
+    assert told == expected
+    # In doubt a line is read exactly; where nothing is unusual there is no doubt.
+    sure = {
+        at for at, (text, peer) in enumerate(texts) if not re.search(r"::|/|(:.*){6}", text + peer)
+    }
+    assert sure <= known
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -253,8 +302,8 @@ def test_a_text_of_a_known_shape_is_never_taken_for_a_plain_one(shape: Any, data
     )
     row = {"ts": "2026-11-02T09:00:00Z", "level": "INFO", "msg": text, "cuid": "c1"}
     rows = [row, {**row, "log": text}, {**row, "msg": "a b"}]
-    documents = [json.dumps(r).encode("utf-8", "replace") for r in rows] * 3
-    assert differences(b"\n".join(documents) + b"\n", "jsonl-flat") == []
+    docs = [json.dumps(r).encode("utf-8", "replace") for r in rows] * 3
+    assert differences(b"\n".join(docs) + b"\n", "jsonl-flat") == []
     texts = [f"2026-11-02T09:00:00Z INFO {text}{TAIL}".encode("utf-8", "replace"),
              text.encode("utf-8", "replace"), b"2026-11-02T09:00:00Z INFO a b" + TAIL.encode()]  # fmt: skip
     assert differences(b"\n".join(texts * 3) + b"\n", "rawtext") == []

@@ -14,6 +14,7 @@ follows the span of alerts that see it, and an alert sees the spans that it lies
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,7 +44,8 @@ ASKED: Final = pl.Schema({"ip": WORD, "container": WORD, "time": pl.Int64()})
 FOUND: Final = pl.Schema({"event": pl.UInt32(), "ip": WORD})
 _ORDER, _DOWN = ["ip", "hits", "container"], [False, True, False]
 _SIZE: Final = pl.UInt32()
-_HITS_AT_ONCE: Final = 1_000_000
+_AT_ONCE: Final = 2
+_HITS_AT_ONCE: Final = 1_000_000 // _AT_ONCE
 _ONE: Final = pl.lit(1, pl.UInt32)
 
 
@@ -93,28 +95,29 @@ def steps(
         sought = every.select("event", "ip").filter(_asked_for(asked, "ip"))
     else:
         sought = _coded(found, FOUND).filter(_asked_for(asked, "ip"))
-    answers: list[pl.DataFrame] = []
-    writers, seen = [HITS.to_frame()], [pl.Series("event", [], dtype=pl.UInt32)]
-    # What an alert needs depends on its address and its container alone, so some addresses at a
-    # time bound the memory.
-    for part in _parts(asked, sought):
+
+    def told(part: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
         rows = sought.filter(_asked_for(part, "ip"))
         hits = every[rows["event"]].with_columns(rows["ip"])
-        answers.append(_answers(part, every, hits, window))
-        writers.append(_by_writer(hits))
-        seen.append(_seen(part, hits, window)["event"])
-        del rows, hits
+        return (
+            _answers(part, every, hits, window),
+            _by_writer(hits),
+            _seen(part, hits, window),
+        )
+
+    # What an alert needs depends on its address and its container alone, so some addresses at a
+    # time bound the memory; most of an answer is made on one core.
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cuidx-steps") as pool:
+        answers, writers, seen = zip(*pool.map(told, _parts(asked, sought)), strict=True)
     answer = pl.concat(answers).sort("alert")
     counts, near = _compared(answer), answer["ip_time_search"].struct["lines"]
     table = pl.concat([alerts, counts], how="horizontal").select(list(ALERTS))
     mine = every.filter(_asked_for(asked, "container"))["event"]
     every = every.select("event", "request", "size")
-    found_by = {
-        "ip_search": sought["event"],
-        "ip_time_search": pl.concat(seen),
-        "cuid_search": mine,
-    }
-    distinct = {name: _distinct(every[rows]) for name, rows in found_by.items()}
+    found_by = (sought["event"], pl.concat(seen), mine)  # as SEARCHES
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="cuidx-steps") as pool:
+        counts_ = pool.map(lambda rows: _distinct(every[rows]), found_by)
+        distinct = dict(zip(SEARCHES, counts_, strict=True))
     whose = pl.concat(writers).sort(_ORDER, descending=_DOWN)
     del words
     times, spared = alerts["time"].cast(pl.Int64), near - answer["near"]
@@ -278,30 +281,33 @@ def _windowed(
         "alert", "ip", "container", at="time"
     )  # fmt: skip
     dated = hits.drop_nulls("time").sort("time")
-    lines = dated.select("ip", "container", first="time", last="time", weight=_ONE)
-    runs = _request_runs(dated, requests, window)
+    each = dated.with_columns(
+        first="time", last="time", hits=_ONE, alone=pl.col("request").is_null().cast(pl.Int64)
+    )
+    lines = _near(points, each, window)
+    runs = _near(points, _request_runs(dated, requests, window), window)
+    writers = _near(points, _runs(dated, "container", window), window)
     pair = ["ip", "container"]
     both = points.select(pair).drop_nulls().unique()
-    shared = {
-        "near_alone": lines.filter(dated["request"].is_null()).join(both, on=pair, how="semi"),
-        "near_read": both.join(cuid_requests.select("container", "request"), on="container")
+    near_alone = lines.filter(pl.col("alone") == 1).join(both, on=pair, how="semi")
+    near_read = (
+        both.join(cuid_requests.select("container", "request"), on="container")
         .join(runs, on=["ip", "request"])
-        .rename({"size": "weight"}),
-    }
-    counts = {
-        "hits": lines,
-        "alone": lines.filter(dated["request"].is_null()),
-        "containers": _runs(dated, "container", window).with_columns(weight=_ONE),
-        "requests": runs.with_columns(weight=_ONE),
-        "read": runs.rename({"size": "weight"}),
-    }
-    near = _seeing(points, shared["near_alone"], window, pair) + _seeing(
-        points, shared["near_read"], window, pair
+        .select(*pair, "begin", "end", alone="size")
     )
-    return points.with_columns(
-        *(_seeing(points, spans, window).alias(name) for name, spans in counts.items()),
-        near=pl.when(pl.col("container").is_not_null()).then(near),
-    ).select("alert", _counted("ip_time_search"), "near")
+    near = pl.concat([near_alone.select(near_read.columns), near_read], how="vertical_relaxed")
+    found = [
+        points,
+        _seen_by(points, lines, hits="hits", alone="alone"),
+        _seen_by(points, writers.with_columns(one=_ONE), containers="one"),
+        _seen_by(points, runs.with_columns(one=_ONE), requests="one", read="size"),
+        _seen_by(points, near, pair, near="alone"),
+    ]
+    return pl.concat(found, how="horizontal").select(
+        "alert",
+        _counted("ip_time_search"),
+        near=pl.when(pl.col("container").is_not_null()).then("near"),
+    )
 
 
 def _request_runs(dated: pl.DataFrame, requests: pl.DataFrame, window: int) -> pl.DataFrame:
@@ -335,34 +341,54 @@ def _runs(dated: pl.DataFrame, name: str, window: int) -> pl.DataFrame:
     return first.select("ip", name, "size", first="time", last=last["time"])
 
 
-def _seeing(
-    points: pl.DataFrame, spans: pl.DataFrame, window: int, key: Sequence[str] = ("ip",)
-) -> pl.Series:
-    """For each of POINTS (KEY, at; sorted by at) the weights of SPANS of its KEY within WINDOW.
+def _near(points: pl.DataFrame, spans: pl.DataFrame, window: int) -> pl.DataFrame:
+    """SPANS (first, last) that are within WINDOW of any of POINTS (at; sorted by it).
 
-    A span is within the window if any of it is: those that began by its end, less those that had
-    ended before its start.
+    `begin` and `end` say of which, as places among their distinct times: a span is within the
+    window of those from `begin` to before `end` if any of it is.
     """
-    begun = _sum_up_to(points, spans.select(*key, "weight", at="first"), window, key, strict=False)
-    ended = _sum_up_to(points, spans.select(*key, "weight", at="last"), -window, key, strict=True)
-    return begun - ended
+    at = points["at"].unique(maintain_order=True)
+    return spans.with_columns(
+        begin=at.search_sorted(spans["first"] - window, side="left"),
+        end=at.search_sorted(spans["last"] + window, side="right"),
+    ).filter(pl.col("begin") < pl.col("end"))
 
 
-def _sum_up_to(
-    points: pl.DataFrame, edges: pl.DataFrame, shift: int, key: Sequence[str], *, strict: bool
-) -> pl.Series:
-    running = edges.sort("at").select(*key, "at", pl.col("weight").cast(pl.Int64))
-    running = running.with_columns(pl.col("weight").cum_sum().over(key))
-    return points.select(*key, at=pl.col("at") + shift).join_asof(
-        running, on="at", by=key, allow_exact_matches=not strict, check_sortedness=False
-    )["weight"].fill_null(0)  # fmt: skip
+def _seen_by(
+    points: pl.DataFrame, spans: pl.DataFrame, key: Sequence[str] = ("ip",), **weights: str
+) -> pl.DataFrame:
+    """For each of POINTS (KEY, at; sorted by at) the sums of WEIGHTS of the SPANS that it sees.
+
+    SPANS are as `_near` gives them: those that began by its place less those that ended by then.
+    """
+    edges = pl.concat(
+        spans.select(
+            *key,
+            pl.col(at).alias("place"),
+            *(pl.col(each).cast(pl.Int64).mul(sign).alias(name) for name, each in weights.items()),
+        )
+        for at, sign in (("begin", 1), ("end", -1))
+    )  # fmt: skip
+    running = (
+        edges.group_by(*key, "place").agg(pl.col(*weights).sum()).sort("place")
+        .with_columns(pl.col(*weights).cum_sum().over(key))
+    )  # fmt: skip
+    places = points.select(*key, place=pl.col("at").rle_id().cast(edges.schema["place"]))
+    return places.join_asof(running, on="place", by=list(key), check_sortedness=False).select(
+        pl.col(*weights).fill_null(0)
+    )
 
 
-def _seen(asked: pl.DataFrame, hits: pl.DataFrame, window: int) -> pl.DataFrame:
-    """Those of HITS that are within WINDOW of an alert on their address."""
-    alerts = asked.drop_nulls(["ip", "time"]).select("ip", first="time", last="time", weight=_ONE)
-    lines = hits.drop_nulls("time").sort("time")
-    return lines.filter(_seeing(lines.select("ip", at="time"), alerts, window) > 0)
+def _seen(asked: pl.DataFrame, hits: pl.DataFrame, window: int) -> pl.Series:
+    """The events of those of HITS that are within WINDOW of an alert on their address."""
+    points = asked.drop_nulls(["ip", "time"]).select("ip", at="time").sort("at")
+    dated = hits.drop_nulls("time").select("event", "ip", first="time", last="time")
+    lines = _near(points, dated, window).sort("first")
+    # The last alert by the end of a line's window has to be one of those that it is near to.
+    found = lines.select("ip", "begin", at=pl.col("first") + window).join_asof(
+        points.with_columns(place=pl.col("at").rle_id()), on="at", by="ip", check_sortedness=False
+    )
+    return lines.filter((found["place"] >= found["begin"]).fill_null(False))["event"]
 
 
 def _distinct(hits: pl.DataFrame) -> int:

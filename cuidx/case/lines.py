@@ -101,8 +101,8 @@ class _Source:
         groups = grouped.groups
         group = (pl.col("group") + self._grouped).cast(pl.UInt32)
         self._lines.append(detached(lines.select(group, "request", "time")))
-        levels = [] if "level" not in groups.columns else groups["level"].unique().drop_nulls()
-        loud = [word for word in levels if level_of(word) in high]
+        known = groups["level"].unique().drop_nulls().to_list() if "level" in groups.columns else []
+        loud = [word for word in known if level_of(word) in high]
         if loud:
             wanted = groups.select(pl.col("level").is_in(loud).fill_null(False)).to_series()
             rows = lines.filter(wanted.gather(lines["group"]))

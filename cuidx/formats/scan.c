@@ -1286,8 +1286,6 @@ static int mentioned(const Line *s, const Groups *g, uint32_t *found) {
     for (int i = 0; count >= 0 && i < plan->roles; i++) {
         const Value *v = &s->values[i];
         if (g->uses[i] != MENTIONS || v->rank == NO_RANK || v->escaped == 2) continue;
-        /* A line of an access log has its addresses in roles. */
-        if (i == plan->message && tells(v->at, v->size, 0)) return -1;
         uint8_t plain[4096];
         const uint8_t *at = v->at;
         size_t size = v->size;
@@ -1296,6 +1294,8 @@ static int mentioned(const Line *s, const Groups *g, uint32_t *found) {
             size = unescape(at, size, plain);
             at = plain;
         }
+        /* A line of an access log has its addresses in roles. */
+        if (i == plan->message && tells(at, size, 0)) return -1;
         count = addresses(at, size, found, count);
     }
     return count;
