@@ -6,7 +6,9 @@ were parsed, as long as they are few.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, Protocol
 
 import polars as pl
 
@@ -17,9 +19,6 @@ from cuidx.formats.base import Grouped
 from cuidx.reading import Part
 from cuidx.schema import LEVEL, LEVELS, detached
 
-if TYPE_CHECKING:
-    from cuidx.case.story import Story
-
 # `request` is `identity.request_key`.
 LINES: Final = pl.Schema(
     {"ip": WORD, "container": WORD, "request": pl.UInt64(), "time": pl.Int64()}
@@ -29,6 +28,12 @@ ALERTS: Final = pl.Schema(
      "request_id": pl.String(), "time": pl.Int64()}
 )  # fmt: skip
 _MOST_ROWS: Final = 200_000  # lines in no group, of all: more than that are read again
+
+
+class Enrich(Protocol):
+    """`Story.enrich`."""
+
+    def __call__(self, frame: pl.DataFrame, source: int) -> pl.DataFrame: ...  # noqa: D102
 
 
 class Lines:
@@ -66,14 +71,20 @@ class Lines:
         if grouped is not None and grouped.by_line is not None:
             one.add(grouped, grouped.by_line, self._high)
 
-    def told(self, story: Story) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
-        """(all events as LINES, alerts as ALERTS, mentions as `analyses.steps.FOUND`), by STORY."""
+    def told(
+        self, paths: Sequence[str], enrich: Enrich, left_out: Callable[[int], bool]
+    ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+        """(all events as LINES, alerts as ALERTS, mentions as `analyses.steps.FOUND`).
+
+        ENRICH settles who is who in records of a source; sources LEFT_OUT have no events.
+        """
         events, alerts, found = [LINES.to_frame()], [ALERTS.to_frame()], [FOUND.to_frame()]
         count = 0
         for source, one in self._sources.items():
-            if story.is_for_leases(source):
+            if left_out(source):
                 continue
-            here = [one.of_rows(story, source, self.least), one.of_groups(story, source)]
+            path, settle = paths[source], partial(enrich, source=source)
+            here = [one.of_rows(path, settle, self.least), one.of_groups(path, settle)]
             alerts.append(pl.concat([some[1] for some in here]).sort("line", maintain_order=True))
             for rows, _, spots in here:
                 events.append(rows)
@@ -121,12 +132,12 @@ class _Source:
         self._grouped += len(groups)
 
     def of_groups(
-        self, story: Story, source: int
+        self, path: str, settle: Callable[[pl.DataFrame], pl.DataFrame]
     ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """(events, alerts, mentions beside the own address) of lines in groups."""
         if not self._groups:
             return LINES.to_frame(), ALERTS.to_frame(), FOUND.to_frame()
-        groups = story.enrich(pl.concat(self._groups, how="diagonal"), source)
+        groups = settle(pl.concat(self._groups, how="diagonal"))
         lines = pl.concat(self._lines)
         alerts = pl.concat([_HIGH.to_frame(), *self._alerts])
         spots = pl.concat([_SPOT.to_frame(), *self._spots])
@@ -146,7 +157,7 @@ class _Source:
         ).select(list(LINES))  # fmt: skip
         named = groups.select("container", "ip")[alerts["group"]].with_columns(
             alerts["line"], alerts["time"], alerts["request_id"],
-            source=pl.lit(story.paths[source]),
+            source=pl.lit(path),
         ).select(list(ALERTS))  # fmt: skip
         ips = spots["ip"].unique()  # numbers, and few
         texts = pl.Series("ip", [_dotted(ip) for ip in ips.to_list()], dtype=WORD)
@@ -154,12 +165,12 @@ class _Source:
         return events, detached(named), _others(told, events)
 
     def of_rows(
-        self, story: Story, source: int, least: str
+        self, path: str, settle: Callable[[pl.DataFrame], pl.DataFrame], least: str
     ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         """The same of lines in no group."""
         if not self.frames:
             return LINES.to_frame(), ALERTS.to_frame(), FOUND.to_frame()
-        frame = story.enrich(pl.concat(self.frames, how="diagonal"), source)
+        frame = settle(pl.concat(self.frames, how="diagonal"))
         rows = frame.filter(pl.col("kind") == "event")
         events = rows.select("ip", "container", request_key().alias("request"), "time").select(
             pl.col(name).cast(dtype) for name, dtype in LINES.items()
@@ -168,7 +179,7 @@ class _Source:
         told = mentions(rows).select(event="row", ip="ip").unique(maintain_order=True).select(
             pl.col(name).cast(dtype) for name, dtype in FOUND.items()
         )  # fmt: skip
-        return events, alerts_of(high, story.paths[source]), _others(told, events)
+        return events, alerts_of(high, path), _others(told, events)
 
 
 _HIGH: Final = pl.Schema(

@@ -52,7 +52,7 @@ def compare_searches(
         if not wanted and filters.keep is None:
             kept = _kept(story, least or "FATAL", mentions=everywhere)
         if kept is not None:
-            events, alerts, found = kept.told(story)
+            events, alerts, found = kept.told(story.paths, story.enrich, story.is_for_leases)
         else:
             events, alerts, found = _searched(story, filters, wanted, least, everywhere=everywhere)
     else:
