@@ -24,7 +24,7 @@ import polars as pl
 from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
-from cuidx.formats import elasticdump, kept, lines, places
+from cuidx.formats import elasticdump, kept, lines, places, rows
 from cuidx.formats.base import Grouped
 from cuidx.formats.documents import table
 from cuidx.formats.lines import ALWAYS
@@ -347,7 +347,7 @@ class Records:
     def _tasks(self, want: frozenset[str], only: Query | None, how: _How) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame", "frame")]
-            yield from self._row_tasks(0, iter([self.frame]), want)
+            yield from self._row_tasks(0, iter([self.frame]), self._of_rows(want))
             return
         for at, source in enumerate(self.sources):
             try:
@@ -395,7 +395,9 @@ class Records:
                     yield from self._kept_tasks(at, source.path, where, inside)
                     return
                 in_groups = in_groups and not how.by_line
-                yield from self._row_tasks(at, frames(source.path, where, packed), want, in_groups)
+                reading = self._of_rows(want)
+                found_rows = frames(source.path, where, packed, partial(rows.needed, reading))
+                yield from self._row_tasks(at, found_rows, reading, in_groups)
                 return
             if asked in NAMES:
                 raise UnknownFormatError(
@@ -565,18 +567,18 @@ class Records:
             yield _Task(at, first, partial(_ask_and_parse, piece, parse))
             first = False
 
+    def _of_rows(self, want: frozenset[str]) -> formats.Reading:
+        return formats.Reading(want=want, fields=self.options.fields,
+                               patterns=self.options.patterns)  # fmt: skip
+
     def _row_tasks(
         self,
         at: int,
         frames: Iterator[pl.DataFrame],
-        want: frozenset[str],
+        reading: formats.Reading,
         in_groups: bool = False,
     ) -> Iterator[_Task]:
-        from cuidx.formats import rows
-
         line = 1
-        reading = formats.Reading(want=want, fields=self.options.fields,
-                                  patterns=self.options.patterns)  # fmt: skip
         in_groups = in_groups and is_built() and not self.options.exact and not reading.patterns
         how = partial(_group_rows, rows.group) if in_groups else _parse_rows
         for frame in frames:
@@ -603,9 +605,9 @@ class Records:
             one.held_zoneless = said["zoneless"]
         first = dict.fromkeys(places, True)
         for frame in frames(path, where, "parquet"):
-            for name, rows in kept.by_source(frame):
+            for name, part in kept.by_source(frame):
                 place = places[name]
-                work = partial(_as_kept, rows, self.opened[place].held_zoneless * first[name])
+                work = partial(_as_kept, part, self.opened[place].held_zoneless * first[name])
                 yield _Task(place, first[name], work)
                 first[name] = False
 

@@ -5,6 +5,8 @@ Columns are roles by the same names as JSON keys are (`documents.FIELDS`); a str
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import polars as pl
 
 from cuidx.formats import lines
@@ -21,7 +23,7 @@ def parse(
 
     WRAPPED says whether a collector made the rows of programs' lines, where the names don't.
     """
-    columns = _columns(frame, reading)
+    columns = _columns(_found(frame, reading))
     count = len(frame)
     out = pl.DataFrame([kinds(count, "event")])
     if columns:
@@ -54,10 +56,13 @@ def parse(
 def group(frame: pl.DataFrame, first_line: int, reading: Reading) -> Grouped | None:
     """The same as `parse`, in groups (`scan.group_rows`); None if rows are better."""
     wanted = reading.want | lines.ALWAYS
-    columns = {role: expr for role, expr in _columns(frame, reading).items() if role in wanted}
-    if not {"time", "cuid"} <= columns.keys():
+    found = {role: ranked for role, ranked in _found(frame, reading).items() if role in wanted}
+    if not {"time", "cuid"} <= found.keys():
         return None
-    texts = frame.select(**columns)
+    # What stands for "none" in a text of its own is known natively.
+    plain = {role: ranked[0].value for role, ranked in found.items()
+             if len(ranked) == 1 and ranked[0].dtype == pl.String}  # fmt: skip
+    texts = frame.select(**{**_columns(found), **plain})
     time = texts["time"].dtype == TIME
     texts = texts.with_columns(pl.col("time").cast(pl.Int64 if time else pl.String))
     return group_rows(
@@ -65,15 +70,37 @@ def group(frame: pl.DataFrame, first_line: int, reading: Reading) -> Grouped | N
     )
 
 
-def _columns(frame: pl.DataFrame, reading: Reading) -> dict[str, pl.Expr]:
-    """What each role is in FRAME."""
-    found: dict[str, list[tuple[int, pl.Expr]]] = {}
-    for name, dtype in frame.schema.items():
-        _roles(pl.col(name), dtype, (name,), table(reading.fields), found)
+def needed(reading: Reading, schema: pl.Schema) -> list[str]:
+    """The columns of a table of SCHEMA that what is wanted is read from."""
+    wanted = reading.want | lines.ALWAYS
+    columns = _columns(_found(pl.DataFrame(schema=schema), reading))
+    roots = {name for role in columns.keys() & wanted for name in columns[role].meta.root_names()}
+    # Without any column there would be no rows.
+    return [name for name in schema if name in roots | COLLECTOR_KEYS] or list(schema)[:1]
+
+
+class _Value(NamedTuple):
+    """Where a role is found: the lowest rank counts."""
+
+    rank: int
+    value: pl.Expr
+    dtype: pl.DataType
+
+
+def _columns(found: dict[str, list[_Value]]) -> dict[str, pl.Expr]:
+    """What each role is."""
     return {
-        role: pl.coalesce(expr for _, expr in sorted(ranked, key=lambda item: item[0]))
+        role: pl.coalesce(_text(one.value, one.dtype, role) for one in ranked)
         for role, ranked in found.items()
     }
+
+
+def _found(frame: pl.DataFrame, reading: Reading) -> dict[str, list[_Value]]:
+    """Where each role is in FRAME, the best place first."""
+    found: dict[str, list[_Value]] = {}
+    for name, dtype in frame.schema.items():
+        _roles(pl.col(name), dtype, (name,), table(reading.fields), found)
+    return {role: sorted(ranked, key=lambda one: one.rank) for role, ranked in found.items()}
 
 
 def _roles(
@@ -81,7 +108,7 @@ def _roles(
     dtype: pl.DataType,
     path: tuple[str, ...],
     roles: Table,
-    found: dict[str, list[tuple[int, pl.Expr]]],
+    found: dict[str, list[_Value]],
 ) -> None:
     if isinstance(dtype, pl.Struct):
         for field in dtype.fields:
@@ -89,7 +116,7 @@ def _roles(
             _roles(expr.struct.field(field.name), inner, (*path, field.name), roles, found)
         return
     if hit := roles.role_of(path):
-        found.setdefault(hit[0], []).append((hit[1], _text(expr, dtype, hit[0])))
+        found.setdefault(hit[0], []).append(_Value(hit[1], expr, dtype))
 
 
 def _text(expr: pl.Expr, dtype: pl.DataType, role: str) -> pl.Expr:

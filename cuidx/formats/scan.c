@@ -1906,14 +1906,16 @@ EXPORT int cuidx_bits(struct ArrowArrayStream *texts, uint64_t *inout, int64_t l
     return !known || done != length;
 }
 
-/* A value of a column of texts (Utf8View). */
-static Value text_of(const struct ArrowArray *column, int64_t row) {
+/* A value of a column of texts (Utf8View); "" and "-" are none, but where ANY. */
+static Value text_of(const struct ArrowArray *column, int64_t row, int any) {
     const uint8_t *valid = column->buffers[0];
     const int64_t i = column->offset + row;
     if (valid && !(valid[i >> 3] >> (i & 7) & 1)) return (Value){0, 0, NO_RANK, 0};
     const View *view = (const View *)column->buffers[1] + i;
     const uint8_t *at = view->size <= 12
         ? view->head : (const uint8_t *)column->buffers[2 + view->buffer] + view->offset;
+    if (!any && (!view->size || (view->size == 1 && *at == '-')))
+        return (Value){0, 0, NO_RANK, 0};
     return (Value){at, (uint32_t)view->size, 0, 0};
 }
 
@@ -1956,7 +1958,7 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
             for (int i = 0; i < plan->roles; i++) {
                 const struct ArrowArray *column = array.children[i];
                 if (i != in_numbers) {
-                    s->values[i] = text_of(column, array.offset + row);
+                    s->values[i] = text_of(column, array.offset + row, i == plan->message);
                     continue;
                 }
                 const uint8_t *valid = column->buffers[0];

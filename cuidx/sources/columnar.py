@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import polars as pl
@@ -20,8 +20,15 @@ NAMES: Final = frozenset(name for name, _ in COLUMNAR.values())
 _ROWS: Final = 65_536  # at once
 
 
-def frames(path: str, where: str | io.BytesIO, kind: str) -> Iterator[pl.DataFrame]:
+def frames(
+    path: str,
+    where: str | io.BytesIO,
+    kind: str,
+    only: Callable[[pl.Schema], list[str]] | None = None,
+) -> Iterator[pl.DataFrame]:
     """The rows of a source of some KIND of COLUMNAR, in parts. A stream is read as a whole.
+
+    ONLY says of its columns which are needed; the others are not read where that is possible.
 
     Raises:
         SourceError: it can't be read. Nothing of a damaged one is.
@@ -31,9 +38,10 @@ def frames(path: str, where: str | io.BytesIO, kind: str) -> Iterator[pl.DataFra
             yield from pl.read_ipc_stream(where).iter_slices(_ROWS)
             return
         scan = pl.scan_parquet(where) if kind == "parquet" else pl.scan_ipc(where)
-        rows = int(scan.select(pl.len()).collect().item())
-        for start in range(0, rows, _ROWS):
-            yield scan.slice(start, _ROWS).collect()
+        if only is not None:
+            scan = scan.select(only(scan.collect_schema()))
+        for frame in scan.collect_batches(chunk_size=_ROWS, maintain_order=True):
+            yield from frame.iter_slices(_ROWS)
     except (pl.exceptions.PolarsError, OSError) as error:
         what = COLUMNAR[kind][1].split(" ", 1)[1]
         raise SourceError(
