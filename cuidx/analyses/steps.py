@@ -361,14 +361,13 @@ def _seen_by(
 
     SPANS are as `_near` gives them: those that began by its place less those that ended by then.
     """
+    cells = spans.group_by(*key, "begin", "end").agg(
+        pl.col(each).cast(pl.Int64).sum().alias(name) for name, each in weights.items()
+    )
     edges = pl.concat(
-        spans.select(
-            *key,
-            pl.col(at).alias("place"),
-            *(pl.col(each).cast(pl.Int64).mul(sign).alias(name) for name, each in weights.items()),
-        )
+        cells.select(*key, pl.col(at).alias("place"), pl.col(*weights) * sign)
         for at, sign in (("begin", 1), ("end", -1))
-    )  # fmt: skip
+    )
     running = (
         edges.group_by(*key, "place").agg(pl.col(*weights).sum()).sort("place")
         .with_columns(pl.col(*weights).cum_sum().over(key))
