@@ -11,9 +11,9 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ from cuidx.sources.stream import (
     ENDS_EARLY,
     blocks,
     compression,
+    lines_at,
     open_source,
     read_some,
     read_span,
@@ -344,6 +345,32 @@ class Records:
             yield from blocks(stream, source.path, limit=self._sizes.get(source.path) or None,
                               size=1 << 22)  # fmt: skip
 
+    def alone(
+        self,
+        at: int,
+        lines: Collection[int],
+        want: frozenset[str],
+        chunks: Iterator[bytes] | None = None,
+    ) -> pl.DataFrame:
+        """The records on LINES of source AT, read the exact way as if there were no others.
+
+        Their times are texts. CHUNKS are the source's bytes, where they are at hand.
+        """
+        path = self.sources[at].path
+        with self._open(self.sources[at]) as (stream, _):
+            head = _read_head(stream)[0].removeprefix(BOM)
+        found = formats.detect(head, path, self.options.input_format)
+        reading = self._reading(found, path, want, set())
+        formats.begin(found.format, reading, head, path)
+        numbers, data = [], []
+        with suppress(SourceError):  # a source that is cut off: it was said when it was read
+            for number, line in lines_at(self.raw(at) if chunks is None else chunks, sorted(lines)):
+                numbers.append(number)
+                data.append(line.removeprefix(BOM) if number == 1 else line)
+        frame = found.format.parse(formats.Block(b"".join(data), 1), reading)
+        told = pl.Series("line", numbers, dtype=pl.Int64)
+        return frame.with_columns(told.gather(frame["line"] - 1))
+
     def _tasks(self, want: frozenset[str], only: Query | None, how: _How) -> Iterator[_Task]:
         if self.frame is not None:
             self.opened = [Opened("frame", "frame", "frame")]
@@ -417,14 +444,7 @@ class Records:
             found = formats.detect(head, source.path, self.options.input_format)
             opened.format, opened.confidence = found.format.NAME, found.confidence
             opened.second, opened.sample = found.second, found.sample
-            reading = formats.Reading(
-                want=want,
-                fields=self.options.fields,
-                patterns=self.options.patterns,
-                strict_json=found.json_share >= STRICT_JSON,
-                path_roles=places.roles_of(source.path.replace(os.sep, "/")),
-                notes=opened.notes,
-            )
+            reading = self._reading(found, source.path, want, opened.notes)
             formats.begin(found.format, reading, head, source.path)
             if (
                 is_built()
@@ -485,6 +505,19 @@ class Records:
                     first = False
             except SourceError as error:
                 yield _Task(at, first, _no_work, error)
+
+    def _reading(
+        self, found: formats.Detected, path: str, want: frozenset[str], notes: set[str]
+    ) -> formats.Reading:
+        """How a source is read whose format was found."""
+        return formats.Reading(
+            want=want,
+            fields=self.options.fields,
+            patterns=self.options.patterns,
+            strict_json=found.json_share >= STRICT_JSON,
+            path_roles=places.roles_of(path.replace(os.sep, "/")),
+            notes=notes,
+        )
 
     def _part(
         self, path: str, begin: int, end: int, look: Callable[[int], tuple[int, int | None]]

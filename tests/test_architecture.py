@@ -34,7 +34,7 @@ RANKS = (
 )
 # The same inside `case`: what questions stand on, the questions, the Case that has them, opening one.
 CASE_RANKS = (
-    ("rows", "documents", "server", "lines"), ("story",), ("filters", "told"),
+    ("rows", "documents", "server", "lines"), ("story",), ("filters", "told"), ("look",),
     ("convert", "detect", "findings", "flow", "pictures", "push", "split", "steps", "trace"),
     ("report",),
     ("case",), ("config",), ("opening",), ("__init__",),

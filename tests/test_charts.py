@@ -12,7 +12,8 @@ import pytest
 from stories import FIXTURES, at
 
 import cuidx
-from cuidx.analyses.marks import marks
+from cuidx.analyses.blocks import Block
+from cuidx.analyses.marks import Marks
 from cuidx.case import Case
 from cuidx.charts.image import svg
 from cuidx.charts.theme import SERVICES, Legend
@@ -170,19 +171,27 @@ def test_the_seven_largest_services_have_colours_and_the_others_one() -> None:
 
 
 def test_close_errors_are_one_mark_and_no_error_is_lost() -> None:
-    blocks = [
-        (0, pl.DataFrame({"container": ["a", "a", "b", None], "time": [10**12, 2 * 10**12, 5, 6],
-                          "level": ["ERROR", "FATAL", "ERROR", "ERROR"], "message": list("wxyz"),
-                          "source": ["f"] * 4, "line": [1, 2, 3, 4]})),
-        (1, pl.DataFrame({"container": ["a"], "time": [10**12 + 1], "level": ["ERROR"],
-                          "message": ["v"], "source": ["g"], "line": [1]})),
+    rows = [
+        pl.DataFrame({"container": ["a", "a", "b", None], "time": [10**12, 2 * 10**12, 5, 6],
+                      "level": ["ERROR", "FATAL", "ERROR", "ERROR"], "message": list("wxyz"),
+                      "line": [1, 2, 3, 4]}),
+        pl.DataFrame({"container": ["a"], "time": [10**12 + 1], "level": ["ERROR"],
+                      "message": ["v"], "line": [1]}),
     ]  # fmt: skip
-    typed = [
-        (n, rows.with_columns(pl.col("level").cast(LEVEL), pl.col("time").cast(TIME)))
-        for n, rows in blocks
-    ]
-    assert marks(typed, "time").rows() == [
+    first, second = (
+        one.with_columns(pl.col("level").cast(LEVEL), pl.col("time").cast(TIME)) for one in rows
+    )
+    groups = pl.DataFrame({"container": ["a", "c"], "level": ["INFO", "ERROR"]}).cast(
+        {"level": LEVEL}
+    )
+    lines = pl.DataFrame({"group": [0, 1, 1], "time": [7, 8, 9], "line": [2, 3, 5]})
+    marks = Marks("time")
+    marks.add(Block(0, first, first), "f")
+    marks.add(Block(1, second, second, groups, lines), "g")
+    assert marks.untold() == [("g", 3)]
+    assert marks.table({("g", 3): "u" * 200}).rows() == [
         ("a", 10**12, 2, "w", "f", 1), ("a", 2 * 10**12, 1, "x", "f", 2), ("b", 5, 1, "y", "f", 3),
+        ("c", 8, 2, "u" * 160, "g", 3),
     ]  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 import polars as pl
 
 from cuidx import times
-from cuidx.enrich.leases import SECOND, Address, Lease
+from cuidx.analyses.blocks import Block
+from cuidx.enrich.leases import PLACE, SECOND, Address, Lease
 from cuidx.enrich.summary import Summary
 from cuidx.schema import TIME, detached
 
@@ -36,13 +37,17 @@ FINDINGS: Final = pl.Schema(
 WANT: Final = frozenset({"repeats", "own_time"})  # to be parsed beside the roles
 SHOWN: Final = 20  # lines listed with a finding; `why` counts them all
 
-_BUCKETS: Final = 1024  # of a container's life, for its gaps
+_SLOTS: Final = 1024  # of a container's life, for its gaps
+_NEXT: Final = 1 << 32  # from a container's slots to the next one's
+_MANY: Final = 1_000_000  # filled slots, before they are put together
 _GAP: Final = 10  # times the usual pause …
 _USUAL: Final = 0.95  # … that 95 % of its pauses stay below
 _LEAST_GAP: Final = 30 * SECOND
 _LEAST_PAUSES: Final = 20  # fewer show no rhythm
 _LEAST_TIMES: Final = 5  # lines with two times, before a clock is judged
 _STEP: Final = SECOND // 10  # offsets of clocks are counted in steps of 0.1 s
+
+_HAS_PLACE: Final = pl.col("time").is_not_null() & pl.col("container").is_not_null()
 
 Place = tuple[int, int]
 """(source, line)."""
@@ -184,42 +189,67 @@ class Observer:
             schema={"key": pl.String, "container": pl.String, "ip": pl.String, "from": pl.Int64,
                     "to": pl.Int64}, orient="row",
         )  # fmt: skip
-        self._buckets = _buckets(summary)
+        self._slots = _slots(summary)
         self._suffixes: dict[str | None, Tally] = {}
         self._keys: dict[str | None, Tally] = {}
         self._seen: dict[str, Tally] = {}
         self._nodes: set[str] = set()  # addresses of nodes
         self.ends: dict[int, tuple[int, str, str]] = {}  # source: its last line, kind, why
         self.shown: set[str] = set()  # containers of the events that were asked for
-        self._pauses: list[pl.DataFrame] = []
+        self._filled = [_FILLED.to_frame()]  # slots; what came since they were put together
         self._offsets: list[pl.DataFrame] = []
 
-    def see(self, frame: pl.DataFrame, events: pl.DataFrame) -> None:
-        """FRAME: the next records; EVENTS: those of them that are asked for."""
-        last = frame.row(-1, named=True)
-        self.ends[last["place"]] = (last["line"], last["kind"], last.get("why") or "")
+    def see(self, block: Block) -> None:
+        """BLOCK is the next of them."""
+        self.ends[block.place] = block.last
+        for table in (block.records, block.groups):
+            if table is not None and "host_ip" in table.columns:
+                self._nodes.update(table["host_ip"].drop_nulls().unique())
+        dated, slots = [], []
+        if block.events is not None:
+            self._look_at(block.events)
+            rows = block.events.filter(_HAS_PLACE).with_columns(at=pl.col("time").cast(pl.Int64))
+            dated.append(rows.select("container", "ip", "at", "line"))
+            slots.append(_in_slots(rows.select("container", "at", "line"), self._slots))
+            if "own_time" in rows.columns:
+                self._offsets.append(detached(_offsets(rows, self._tz)))
+                if len(self._offsets) > 32:
+                    self._offsets = [_counted(pl.concat(self._offsets))]
+        if block.groups is not None and block.lines is not None:
+            who = block.groups.select("container", "ip")
+            self.shown.update(who["container"].gather(block.lines["group"].unique()).drop_nulls())
+            lines = block.lines.rename({"time": "at"})
+            if self._watched.height:
+                near = self._watched["container"].implode()
+                is_near = who.select(pl.col("container").is_in(near).fill_null(False)).to_series()
+                rows = lines.filter(is_near.gather(lines["group"]))
+                dated.append(who[rows["group"]].with_columns(rows["at"], rows["line"]))
+            slots.append(_of_groups(who, lines, self._slots))
+        if self._watched.height and dated:
+            rows = pl.concat(dated).sort("line", maintain_order=True)
+            rows = rows.with_columns(place=pl.lit(block.place, pl.Int64))
+            rows = rows.join(self._watched, on=["container", "ip"], maintain_order="left")
+            _count(rows.filter(pl.col("at").is_between("from", "to")), "key", self._seen)
+        self._fill(slots, block.place)
+
+    def _look_at(self, events: pl.DataFrame) -> None:
+        """What only a record by itself can tell."""
         self.shown.update(events["container"].drop_nulls().unique())
-        if "host_ip" in frame.columns:
-            self._nodes.update(frame["host_ip"].drop_nulls().unique())
         for name, condition, tally in (
             ("suffixes", pl.col("suffixes") > 1, self._suffixes),
             ("repeats", pl.col("repeats"), self._keys),
         ):
             if name in events.columns:
                 _count(events.filter(condition.fill_null(False)), "container", tally)
-        dated = events.filter(pl.col("time").is_not_null() & pl.col("container").is_not_null())
-        dated = dated.with_columns(at=pl.col("time").cast(pl.Int64))
-        if self._watched.height:
-            rows = dated.select("container", "ip", "at", "place", "line")
-            rows = rows.join(self._watched, on=["container", "ip"], maintain_order="left")
-            _count(rows.filter(pl.col("at").is_between("from", "to")), "key", self._seen)
-        self._pauses.append(detached(_occupied(dated.join(self._buckets, on="container"))))
-        if len(self._pauses) > 32:
-            self._pauses = [_merged(self._pauses)]
-        if "own_time" in dated.columns:
-            self._offsets.append(detached(_offsets(dated, self._tz)))
-            if len(self._offsets) > 32:
-                self._offsets = [_counted(pl.concat(self._offsets))]
+
+    def _fill(self, slots: list[pl.DataFrame], place: int) -> None:
+        if len(slots) > 1:
+            slots = [pl.concat(slots).sort("first_line", maintain_order=True)]
+        if slots:
+            lines = pl.col("first_line", "last_line") + place * PLACE
+            self._filled.append(_merged(slots).with_columns(lines))
+        if sum(map(len, self._filled[1:])) > max(_MANY, len(self._filled[0])):
+            self._filled = [_merged(self._filled)]
 
     def findings(self) -> Iterator[Finding]:
         """What the lines show."""
@@ -237,7 +267,7 @@ class Observer:
             ip = watch.ips[0] if len(watch.ips) == 1 else None
             yield Finding(watch.kind, container, ip, _of(tally, watch.why), tally.lines)
         yield from _clocks(_counted(pl.concat(self._offsets)) if self._offsets else None)
-        yield from _gaps(_merged(self._pauses))
+        yield from _gaps(_merged(self._filled), self._slots["container"])
 
     def cut(self, problems: Mapping[int, str]) -> Iterator[Finding]:
         """Sources that end early: PROBLEMS says of which source it was noticed, and what."""
@@ -326,61 +356,70 @@ def _seconds(steps: int) -> str:
 # -- gaps ------------------------------------------------------------------------------------------
 
 
-def _buckets(summary: Summary) -> pl.DataFrame:
-    """For each container how wide a bucket of its life is: all pauses longer than that are seen."""
+def _slots(summary: Summary) -> pl.DataFrame:
+    """Each container's number, and how wide a slot of its life is: longer pauses are seen."""
     dated = pl.col("first").is_not_null() & pl.col("container").is_not_null()
     return (
         summary.groups.filter((pl.col("kind") == "event") & dated)
         .group_by("container")
         .agg(pl.col("first").min().cast(pl.Int64), pl.col("last").max().cast(pl.Int64))
+        .sort("container")
         .select("container", birth="first",
-                width=((pl.col("last") - pl.col("first")) // _BUCKETS + 1).clip(SECOND // 10))
+                slot=pl.int_range(pl.len(), dtype=pl.Int64) * _NEXT + _NEXT // 2,
+                width=((pl.col("last") - pl.col("first")) // _SLOTS + 1).clip(SECOND // 10))
     )  # fmt: skip
 
 
-_PAUSES: Final = pl.Schema(
-    {"container": pl.String(), "bucket": pl.Int64(), "first": pl.Int64(), "last": pl.Int64(),
-     "first_place": pl.Int64(), "first_line": pl.Int64(), "last_place": pl.Int64(),
-     "last_line": pl.Int64()}
-)  # fmt: skip
+# A slot that has lines, the first and last of them, and where those are: in the order of lines.
+_FILLED: Final = pl.Schema(
+    dict.fromkeys(("slot", "first", "last", "first_line", "last_line"), pl.Int64())
+)
 
 
-def _occupied(dated: pl.DataFrame) -> pl.DataFrame:
-    """Each bucket that has lines, with its first and last."""
-    rows = dated.select(
-        "container", bucket=(pl.col("at") - pl.col("birth")) // pl.col("width"), first="at",
-        last="at", first_place="place", first_line="line", last_place="place", last_line="line",
+def _in_slots(rows: pl.DataFrame, slots: pl.DataFrame) -> pl.DataFrame:
+    """FILLED of each of ROWS (container, at, line)."""
+    return _one_each(rows.join(slots, on="container", maintain_order="left"))
+
+
+def _of_groups(who: pl.DataFrame, lines: pl.DataFrame, slots: pl.DataFrame) -> pl.DataFrame:
+    """FILLED of each of LINES (group, at, line); WHO wrote them, by groups."""
+    mine = who.select("container").join(slots, on="container", how="left", maintain_order="left")
+    rows = mine.select("slot", "birth", "width")[lines["group"]]
+    return _one_each(rows.with_columns(lines["at"], lines["line"]).drop_nulls("slot"))
+
+
+def _one_each(rows: pl.DataFrame) -> pl.DataFrame:
+    since = pl.col("at") - pl.col("birth")
+    at = pl.col("birth") + since  # no longer known as sorted: `arg_max` takes another line of those
+    return rows.select(
+        slot=pl.col("slot") + since // pl.col("width"),
+        first=at, last=at, first_line="line", last_line="line",
     )  # fmt: skip
-    return _merged([rows])
 
 
 def _merged(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    if not parts:
-        return _PAUSES.to_frame()
+    """PARTS (FILLED, in the order of lines), each slot once; of two lines at once the first."""
     return (
         pl.concat(parts)
-        .group_by("container", "bucket", maintain_order=True)
+        .group_by("slot", maintain_order=True)
         .agg(
             pl.col("first").min(),
             pl.col("last").max(),
-            pl.col("first_place", "first_line").get(pl.col("first").arg_min()),
-            pl.col("last_place", "last_line").get(pl.col("last").arg_max()),
+            pl.col("first_line").get(pl.col("first").arg_min()),
+            pl.col("last_line").get(pl.col("last").arg_max()),
         )
-        .select(list(_PAUSES))
     )
 
 
-def _gaps(buckets: pl.DataFrame) -> Iterator[Finding]:
+def _gaps(filled: pl.DataFrame, names: pl.Series) -> Iterator[Finding]:
     """Pauses much longer than a container's usual ones; a hole is one that all of them share."""
-    holes = list(_long_pauses(buckets.with_columns(container=pl.lit(""))))
-    for pause in holes:
+    holes = list(_long_pauses(filled.with_columns(who=pl.lit(0, pl.Int64))))
+    for _, pause in holes:
         yield Finding("hole", None, None, "no line of anybody for " + pause.why, pause.lines)
-    inside = [(pause.first, pause.last) for pause in holes]
-    for (container,), mine in buckets.group_by("container", maintain_order=True):
-        for pause in _long_pauses(mine):
-            if not any(first <= pause.last and pause.first <= last for first, last in inside):
-                why = f"no line for {pause.why}"
-                yield Finding("gap", str(container), None, why, pause.lines)
+    inside = [(pause.first, pause.last) for _, pause in holes]
+    for who, pause in _long_pauses(filled.with_columns(who=pl.col("slot") // _NEXT)):
+        if not any(first <= pause.last and pause.first <= last for first, last in inside):
+            yield Finding("gap", str(names[who]), None, f"no line for {pause.why}", pause.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,27 +430,32 @@ class _Pause:
     lines: tuple[Place, Place]
 
 
-def _long_pauses(buckets: pl.DataFrame) -> Iterator[_Pause]:
-    rows = buckets.sort("first", "last")
-    # Of several containers' buckets: a pause counts from the last line of any of them.
-    ends = rows["last"].cum_max()
-    pauses = (rows["first"] - ends.shift(1)).drop_nulls()
-    pauses = pauses.filter(pauses > 0)
-    if len(pauses) < _LEAST_PAUSES:
-        return
-    usual = int(pauses.quantile(_USUAL, "lower") or 0)
-    least = max(_LEAST_GAP, _GAP * usual)
-    before = rows.with_columns(ends=ends)
-    last = before.row(0, named=True)
-    for row in before.iter_rows(named=True):
-        if row["first"] - last["last"] > least:
-            long, when = _duration(row["first"] - last["last"]), _span(last["last"], row["first"])
-            why = f"{long} ({when}); 95 % of the pauses are below {_duration(usual)}"
-            yield _Pause(last["last"], row["first"], why, (
-                (last["last_place"], last["last_line"]), (row["first_place"], row["first_line"])
-            ))  # fmt: skip
-        if row["last"] >= last["last"]:
-            last = row
+def _long_pauses(filled: pl.DataFrame) -> Iterator[tuple[int, _Pause]]:
+    """Those of each WHO in FILLED."""
+    # Of several containers' slots: a pause counts from the last line of any of them.
+    rows = (
+        filled.sort("who", "first", "last", "first_line")
+        .with_columns(end=pl.col("last").cum_max().over("who"))
+        .with_columns(
+            since=pl.col("end").shift(1).over("who"),
+            since_line=pl.when(pl.col("last") == pl.col("end")).then("last_line")
+            .forward_fill().shift(1).over("who"),
+        )
+        .with_columns(pause=pl.col("first") - pl.col("since"))
+        .filter(pl.col("pause") > 0)
+    )  # fmt: skip
+    usual = (
+        rows.group_by("who")
+        .agg(pl.len(), usual=pl.col("pause").quantile(_USUAL, "lower").cast(pl.Int64))
+        .filter(pl.col("len") >= _LEAST_PAUSES)
+    )
+    least = pl.max_horizontal(pl.lit(_LEAST_GAP), _GAP * pl.col("usual"))
+    found = rows.join(usual, on="who").filter(pl.col("pause") > least).sort("who", "first")
+    for row in found.iter_rows(named=True):
+        long, when = _duration(row["pause"]), _span(row["since"], row["first"])
+        why = f"{long} ({when}); 95 % of the pauses are below {_duration(row['usual'])}"
+        lines = divmod(row["since_line"], PLACE), divmod(row["first_line"], PLACE)
+        yield row["who"], _Pause(row["since"], row["first"], why, lines)
 
 
 # -- together --------------------------------------------------------------------------------------

@@ -372,7 +372,6 @@ class Case:
             steps,
             lifetimes=self.lifetimes(),
             reuse=self.reuse(),
-            findings=self.findings(),
             warnings=self.warnings,
             services=self.services,
             alerts_are=alerts_in_words(alert, alert_level),

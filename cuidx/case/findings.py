@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from cuidx.analyses import findings as odd
+from cuidx.analyses.blocks import Block
 from cuidx.case.filters import Filters
+from cuidx.case.look import blocks
 from cuidx.case.rows import WHO_AND_WHEN
 from cuidx.case.story import Story
 
 
-def findings(story: Story, filters: Filters) -> pl.DataFrame:
-    """The answer of `Case.findings`."""
+def findings(
+    story: Story, filters: Filters, beside: Callable[[Block], None] | None = None
+) -> pl.DataFrame:
+    """The answer of `Case.findings`; BESIDE is shown all that is looked at, with messages."""
     summary, found = story.book
     groups = story.ladder.fill(story.named.groups)
     watches = []
@@ -20,11 +26,12 @@ def findings(story: Story, filters: Filters) -> pl.DataFrame:
     seen = odd.Observer(summary, watches, story.records.options.tz)
     keep = filters.keep
     want = filters.want
-    if want == WHO_AND_WHEN:
+    if want == WHO_AND_WHEN and beside is None:
         want -= {"request_id", "trace_id"}
-    for frame in story.shown(want | {"message", "host_ip", *odd.WANT}):
-        fits = frame["kind"] == "event" if keep is None else filters.fits(frame, keep)
-        seen.see(frame, frame.filter(fits))
+    for block in blocks(story, filters, want | {"message", "host_ip", *odd.WANT}):
+        seen.see(block)
+        if beside is not None:
+            beside(block)
     paths = story.paths
     problems = {
         at: str(problem).splitlines()[0].removeprefix(f"{path}: ")

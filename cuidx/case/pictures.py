@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cuidx.analyses.alert_groups import alert_groups
-from cuidx.analyses.marks import marks
+from cuidx.analyses.marks import Marks
 from cuidx.analyses.steps import Steps
 from cuidx.case.filters import Filters
+from cuidx.case.look import blocks, messages
 from cuidx.case.story import Story
 from cuidx.charts.lanes import Lanes, lanes_of
 
@@ -29,7 +30,18 @@ def lanes(story: Story, filters: Filters, lifetimes: pl.DataFrame, errors: pl.Da
 def errors(story: Story, filters: Filters) -> pl.DataFrame:
     """Where errors are, as MARKS; one look at all events."""
     want = filters.want | {"message", "level"}
-    return marks(filters.blocks(want), story.clock)
+    found, paths = Marks(story.clock), story.paths
+    for block in blocks(story, filters, want, filters.query):
+        found.add(block, paths[block.place])
+    lines: dict[str, list[int]] = {}
+    for path, line in found.untold():
+        lines.setdefault(path, []).append(line)
+    texts = {
+        (path, line): message
+        for path, mine in lines.items()
+        for line, message in messages(story, paths.index(path), mine, want)
+    }
+    return found.table(texts)
 
 
 def timeline_chart(

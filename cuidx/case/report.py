@@ -1,21 +1,26 @@
 """What a report needs, and how often the sources are read for it.
 
 One look for who and when (two where leases need each line's time), one for the searches, one for
-errors and the alerts' messages, one for findings; with filters one more, for what they leave. Last
-the bytes of each file, for its SHA-256.
+findings, errors and messages; with filters one more, for what they leave. Where a message was not
+at hand in that look, its line is read alone as the bytes of its file pass for the SHA-256; lines
+of findings that can't be read alone need one more look.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from cuidx.analyses.alert_groups import alert_groups
-from cuidx.analyses.marks import marks
+from cuidx.analyses.blocks import Block
+from cuidx.analyses.marks import Marks
+from cuidx.case.findings import findings
+from cuidx.case.look import messages
 from cuidx.case.pictures import lanes as drawn
 from cuidx.enrich.leases import PLACE, SECOND, Address, Lease
 from cuidx.present.rows import json_rows
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from cuidx.case.filters import Filters
     from cuidx.case.story import Story
 
+Place = tuple[str, int]  # source and line
 _TOLD: Final = 200  # groups of alerts, and findings, whose lines' texts are looked up
 _LONGEST: Final = 300  # characters of a text
 
@@ -38,7 +44,6 @@ def gathered(
     *,
     lifetimes: pl.DataFrame,
     reuse: pl.DataFrame,
-    findings: pl.DataFrame,
     warnings: list[str],
     services: dict[str, str],
     alerts_are: str,
@@ -48,20 +53,25 @@ def gathered(
     """The facts of STORY, with the answers of the questions that a Case has."""
     groups = alert_groups(steps)
     containers = _placed(story, filters, json_rows(lifetimes))
-    found = json_rows(findings)
-    wanted = _wanted(groups, containers, found)
-    texts: dict[tuple[str, int], str] = {}
+    texts = _Texts(story, filters)
+    texts.want(groups.head(_TOLD).select("source", "line").iter_rows())
+    texts.want(row["at"] for row in containers if row["at"] is not None)
+    errors, paths = Marks(story.clock), story.paths
 
-    def blocks() -> Iterator[tuple[int, pl.DataFrame]]:
-        for place, rows in filters.blocks(filters.want | {"message", "level"}):
-            _note(rows, wanted, texts)
-            yield place, rows
+    def beside(block: Block) -> None:
+        errors.add(block, paths[block.place])
+        texts.note(block)
 
-    errors = marks(blocks(), story.clock)
-    lanes = drawn(story, filters, lifetimes, errors)
+    found = json_rows(findings(story, filters, beside))
+    texts.want((at["source"], at["line"]) for row in found[:_TOLD] for at in row["lines"])
+    texts.look_again()
+    texts.want(errors.untold())
+    sources = list(_sources(story, texts, filters.want))
+    lanes = drawn(story, filters, lifetimes, errors.table(texts.found))
+    told = texts.told()
     return Facts(
         accounting=story.accounting.as_json(),
-        sources=list(_sources(story)),
+        sources=sources,
         warnings=warnings,
         zone=_zone(story),
         chosen=filters.said,
@@ -70,64 +80,109 @@ def gathered(
         lanes=lanes,
         services=services,
         groups=groups,
-        alerts=[_alerts(story, row, texts) for row in groups.iter_rows(named=True)],
+        alerts=[_alerts(story, row, told) for row in groups.iter_rows(named=True)],
         alerts_are=alerts_are,
         totals=steps.totals,
         spared=int(steps.spared.sum()) if steps.spared.count() else None,
         search=search,
         window=window,
         findings=found,
-        texts=texts,
+        texts=told,
     )
 
 
-def _wanted(
-    groups: pl.DataFrame, containers: list[Row], findings: list[Row]
-) -> dict[str, list[int]]:
-    """The lines of each source whose text is wanted: of alerts, findings, and each container."""
-    places = set(groups.head(_TOLD).select("source", "line").iter_rows())
-    places |= {(at["source"], at["line"]) for row in findings[:_TOLD] for at in row["lines"]}
-    places |= {row["at"] for row in containers if row["at"] is not None}
-    wanted: dict[str, list[int]] = {}
-    for source, line in sorted(places):
-        wanted.setdefault(source, []).append(line)
-    return wanted
+class _Texts:
+    """The messages of some events: of alerts, findings, errors, and each container's first."""
+
+    def __init__(self, story: Story, filters: Filters) -> None:
+        self._story, self._filters = story, filters
+        self._wanted: dict[str, set[int]] = {}
+        self._last: dict[str, tuple[int, str, str]] = {}  # each source's last record
+        self._in_groups: set[str] = set()  # sources that have lines in groups
+        self.found: dict[Place, str | None] = {}
+
+    def want(self, places: Iterable[Place]) -> None:
+        """Those of the events at PLACES are wanted."""
+        for source, line in places:
+            self._wanted.setdefault(source, set()).add(line)
+
+    def note(self, block: Block) -> None:
+        """Take those that are at hand in BLOCK."""
+        source = self._story.paths[block.place]
+        self._last[source] = block.last
+        if block.groups is not None:
+            self._in_groups.add(source)
+        if block.events is not None:
+            self._take(source, block.events)
+
+    def _take(self, source: str, events: pl.DataFrame) -> None:
+        if source in self._wanted:
+            at = pl.col("line").is_in(list(self._wanted[source]))
+            for row in events.filter(at).iter_rows(named=True):
+                self.add(source, row["line"], row.get("message"))
+
+    def add(self, source: str, line: int, message: str | None) -> None:
+        """MESSAGE is that of an event; of several on a line the first one counts."""
+        self.found.setdefault((source, line), message and message[: _LONGEST + 1])
+
+    def look_again(self) -> None:
+        """Read all once more for those that are still missing and can't be read alone."""
+        if any(self._missing(source) for source in self._wanted.keys() - self._in_groups):
+            paths = self._story.paths
+            for place, rows in self._filters.blocks(self._filters.want | {"message"}):
+                self._take(paths[place], rows)
+
+    def alone(self, source: str) -> set[int]:
+        """The lines of SOURCE that are still to be read, each alone."""
+        return self._missing(source) if source in self._in_groups else set()
+
+    def _missing(self, source: str) -> set[int]:
+        missing = {n for n in self._wanted.get(source, ()) if (source, n) not in self.found}
+        line, kind, _ = self._last.get(source, (0, "", ""))
+        return missing if kind == "event" else missing - {line}
+
+    def told(self) -> dict[Place, str]:
+        """Those that were found and wanted, cut if they are long."""
+        cut = {}
+        for place, message in self.found.items():
+            text = message or ""
+            cut[place] = f"{text[:_LONGEST]}\u2026" if len(text) > _LONGEST else text
+        return cut
 
 
-def _note(
-    rows: pl.DataFrame, wanted: dict[str, list[int]], texts: dict[tuple[str, int], str]
-) -> None:
-    """The texts of the lines WANTED among ROWS, of one source."""
-    if rows.is_empty():
-        return
-    source = str(rows["source"][0])
-    found = rows.filter(pl.col("line").is_in(wanted.get(source, [])))
-    for line, message in found.select("line", "message").iter_rows():
-        cut = f"{message[:_LONGEST]}\u2026" if len(message or "") > _LONGEST else message or ""
-        texts.setdefault((source, line), cut)
-
-
-def _sources(story: Story) -> Iterator[Read]:
+def _sources(story: Story, texts: _Texts, want: frozenset[str]) -> Iterator[Read]:
+    """What was read, with its SHA-256; on the way lines are looked up that TEXTS lacks."""
     counted = {bins.path: bins for bins in story.accounting.sources}
-    for one in story.opened:
+    for at, one in enumerate(story.opened):
         bins = counted.get(one.path)
+        lines, path, digest = texts.alone(one.path), Path(one.path), None
+        is_file = one.path != STDIN and path.is_file()
+        if is_file:
+            digest = hashlib.sha256()
+            chunks = _chunks(path, digest)
+        if lines:
+            plain = chunks if is_file and one.compression is None else None
+            for line, message in messages(story, at, lines, want, plain):
+                texts.add(one.path, line, message)
+        if is_file:
+            deque(chunks, maxlen=0)
         yield Read(
             one.path,
             one.format,
             bins.records if bins else 0,
             bins.events if bins else 0,
             bins.unreadable if bins else 0,
-            _sha256(one.path),
+            None if digest is None else digest.hexdigest(),
             one.left_out or (None if bins else "read for its leases alone"),
         )
 
 
-def _sha256(path: str) -> str | None:
-    file = Path(path)
-    if path == STDIN or not file.is_file():
-        return None
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _chunks(path: Path, digest: hashlib._Hash) -> Iterator[bytes]:
+    """The bytes of a file; DIGEST is of those that were given."""
+    with path.open("rb", buffering=0) as stream:
+        while chunk := stream.read(1 << 18):
+            digest.update(chunk)
+            yield chunk
 
 
 def _zone(story: Story) -> str:

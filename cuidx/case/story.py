@@ -324,6 +324,11 @@ class Story:
         """Whether no line's container depends on its time; known once `book` was asked for."""
         return self._holders is None and not self.ladder.moving
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether what a line says of its writer is all there is to know, whenever it was."""
+        return self.book[0].evidence.is_empty() and self.is_timeless
+
     def is_for_leases(self, source: int) -> bool:
         """Whether a source was read for its leases alone."""
         return self.opened[source].given in self.lease_sources

@@ -92,6 +92,7 @@ class Scanner:
         self._lock = Lock()
         self._messages = "message" in want
         self._in_rows = 0  # blocks that could not be grouped
+        self._has_two_times = False  # asked for: a collector's and a line's own
         self.proven = self.odd = 0  # lines that went the quick way, and those that did not
         self._plan = self._compiled()
 
@@ -108,6 +109,11 @@ class Scanner:
             for k in keys
         ]
         special = [number.get(role, -2 if role in self._want else -1) for role in _SPECIAL]
+        marks = 0
+        for key in keys:
+            marks |= key.flags
+        wraps = marks & _WRAPS or (marks & _STREAM and marks & _LOG)
+        self._has_two_times = "own_time" in self._want and bool(wraps or self._shape == _CRI)
         plan = native.Plan(
             entries,
             contexts=len(self._contexts),
@@ -212,7 +218,7 @@ class Scanner:
         BY_LINE says that the lines are asked for, too, MENTIONS that the addresses in them are.
         """
         data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
-        if len(data) >= 1 << 31 or self._in_rows > 1:
+        if len(data) >= 1 << 31 or self._in_rows > 1 or self._has_two_times:
             return None
         plan, roles = self._plan
         uses = _uses(roles, mentions=mentions)

@@ -8,7 +8,7 @@ import io
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -135,6 +135,36 @@ def read_some(stream: BinaryIO, size: int) -> bytes:
 def whole_lines(data: bytes) -> int:
     """How many bytes of DATA are whole lines: the usual place to cut a block."""
     return data.rfind(b"\n") + 1
+
+
+def lines_at(chunks: Iterable[bytes], numbers: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """(number from 1, line with its newline) of the lines NUMBERS, in order, of what CHUNKS are.
+
+    CHUNKS may be cut anywhere. No more of them are taken than it needs.
+    """
+    if not numbers:
+        return
+    wanted = iter(numbers)
+    number, first = next(wanted, 0), 1  # the first line that ends in this chunk or behind it
+    begun: list[bytes] = []  # of it, if it is the wanted one
+    for chunk in chunks:
+        ends = chunk.count(b"\n")
+        behind = first + ends
+        if number < behind:
+            lines = b"".join([*begun, chunk]).split(b"\n")
+            begun = []
+            while 0 < number < behind:
+                yield number, lines[number - first] + b"\n"
+                number = next(wanted, 0)
+            if not number:
+                return
+            if number == behind:
+                begun = [lines[-1]]
+        elif number == behind:
+            begun.append(chunk[chunk.rfind(b"\n") + 1 :])
+        first = behind
+    if number == first and any(begun):
+        yield number, b"".join(begun)
 
 
 def spans(
