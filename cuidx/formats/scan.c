@@ -381,7 +381,7 @@ static int object(Line *s, int32_t context, int depth) {
     skip_blanks(s);
     if (*s->p == '}') { s->p++; return 1; }
     int32_t before = context < 0 ? 0 : s->plan->count + context;
-    int keys = 0, flags = 0;
+    int keys = 0, flags = 0, cuids = 0;
     for (;;) {
         if (*s->p != '"') return 0;
         const uint8_t *key = ++s->p;
@@ -400,8 +400,8 @@ static int object(Line *s, int32_t context, int depth) {
         if (e < 0) {
             uint8_t escaped = 0;
             if (!text(s, &escaped)) return 0;
+            size_t size = (size_t)(s->p - 1 - key);
             if (context >= 0) {
-                size_t size = (size_t)(s->p - 1 - key);
                 e = find(s->plan, context, key, size);
                 if (e >= 0) {
                     s->follow[before] = e;
@@ -409,6 +409,8 @@ static int object(Line *s, int32_t context, int depth) {
                     s->odd = 1;
                     unknown(s, context, key, size);
                 }
+            } else if (size == 15 && !memcmp(key, "ikontainer_CUID", 15) && cuids++) {
+                s->odd = 1;  /* twice makes a finding of it, wherever it is */
             }
         }
         skip_blanks(s);
