@@ -98,13 +98,19 @@ def test_the_key_of_the_cuid_twice_in_one_object(line: str, odd: bool, tmp_path:
         assert rows[0]["container"] == ("A" if '"m"' in line else "B")
 
 
-def test_a_key_twice_is_seen_in_large_files_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"time":"%s","ikontainer_CUID":"B","ikontainer_CUID":"A"}\n',
+        b'{"time":"%s","ikontainer_CUID":"A","x":[{"ikontainer_CUID":"A","ikontainer_CUID":1}]}\n',
+    ],
+    ids=["at the top", "in an object that tells nothing"],
+)
+def test_a_key_twice_is_seen_in_large_files_too(line: bytes, tmp_path: Path) -> None:
     rows = [{"time": at(n % 900), "ikontainer_CUID": "A", "svc": "a.b.c", "msg": "x" * 300}
             for n in range(4000)]  # fmt: skip
-    data = (
-        jsonl(rows)
-        + b'{"time":"%s","ikontainer_CUID":"B","ikontainer_CUID":"A"}\n' % at(1).encode()
-    )
+    rows[0]["x"] = [{"ikontainer_CUID": "A"}]
+    data = jsonl(rows) + line % at(1).encode()
     assert [(row["kind"], row["lines"]) for row in found(data, tmp_path)] == [
         ("repeated-key", [4001])
     ]

@@ -1,5 +1,6 @@
 """Lines grouped natively count as they do the exact way, record for record, whatever is in them."""
 
+import gzip
 import json
 import random
 import re
@@ -19,11 +20,14 @@ from stories import FULL, conserved, folder, reading
 import cuidx
 from cuidx import reading as load
 from cuidx.case import Case
+from cuidx.case.pictures import errors
 from cuidx.enrich.mentions import mentions
 from cuidx.formats import TEXTS, documents, scan
 from cuidx.formats import rows as rows_module
 from cuidx.formats.base import Block, Reading
 from cuidx.formats.scan import Scanner
+from cuidx.report import written
+from cuidx.report.facts import Facts
 from cuidx.schema import MENTIONING
 
 FILES = 400 if FULL else 2  # of each shape; some fifty lines of each are not as they were written
@@ -232,6 +236,64 @@ def test_steps_over_lines_in_groups_are_the_same(
     assert mine.totals == other.totals
     assert mine.hits.equals(other.hits)
     assert mine.alerts.height > 100
+
+
+def told(case: Case) -> list[Any]:
+    """What findings and a report say, charts and page aside."""
+    facts: list[Facts] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(written, "write", lambda given, *_: (facts.append(given), "")[1])
+        case.report(alert_level="INFO")
+    (one,) = facts
+    charts = errors(case._story, case._filters).rows()
+    return [case.findings().to_dicts(), one.findings, one.texts, one.lanes, one.sources,
+            one.containers, one.alerts, charts]  # fmt: skip
+
+
+ODD_KEYS = [
+    '"m":{"ikontainer_CUID":"x","ikontainer_CUID":"B"}', '"m":{"ikontainer_CUID":"x"}',
+    '"m":[{"n":{"ikontainer_CUID":"x","y":1,"ikontainer_CUID":"B"}}]', '"ikontainer_CUID":"other"',
+    '"x":"{\\"ikontainer_CUID\\":\\"a\\",\\"svc\\":\\"b\\"}"', '"host_ip":"10.42.0.9"',
+    '"log":"x {\\"ikontainer_CUID\\":\\"f\\",\\"svc\\":\\"b\\"}"', '"x":{"ikontainer_CUID":"a","svc":"b"}',
+]  # fmt: skip
+PRINTED = ['{"ikontainer_CUID":"q","svc":"b"} ', '{"ikontainer_CUID" :"q" ', '{"ikontainer_CUID":']
+
+
+def found_odd(shape: str, seed: int) -> bytes:
+    """`damaged` lines, more of them with what makes a finding; none is evidence."""
+    rng = random.Random(f"odd {shape} {seed}")
+    lines = [x for x in damaged(shape, seed).split(b"\n") if b"ikontainer_event" not in x]
+    for _ in range(16):
+        at = rng.randrange(len(lines))
+        line = lines[at]
+        begin = line.find(b"{", line.find(b"{") + rng.randrange(2)) + 1
+        if begin:
+            lines[at] = line[:begin] + rng.choice(ODD_KEYS).encode() + b"," + line[begin:]
+        elif b"INFO " in line:
+            lines[at] = line.replace(b"INFO ", b"INFO " + rng.choice(PRINTED).encode(), 1)
+    return b"\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("shape", "packed"), [*((shape, False) for shape in SHAPES), ("flat", True), ("text", True)]
+)
+@pytest.mark.parametrize("seed", range(40 if FULL else 1))
+def test_findings_and_reports_of_lines_in_groups_are_the_same(
+    shape: str, packed: bool, seed: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.log"
+    data = found_odd(shape, seed)
+    path.write_bytes(gzip.compress(data) if packed else data)
+    with reading(head=4096, block=20_000), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "_FEW", 1)
+        cases = (
+            cuidx.open_case(path, exact=exact, input_format=named(shape)) for exact in (False, True)
+        )
+        quick, exact = (told(case) for case in cases)
+    for mine, other in zip(quick, exact, strict=True):
+        assert mine == other
+    assert quick[0]
+    assert len(quick[2]) > 20
 
 
 # What addresses are made of, and what stands around them.

@@ -8,6 +8,7 @@ import itertools
 import json
 import lzma
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from typing import Any
 import polars as pl
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 from stories import answers, conserved, reading, rows_of, suffix
 from test_cli import ask
 
@@ -577,6 +580,22 @@ def test_an_empty_file_is_no_error() -> None:
 
 
 # --- blocks --------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.binary(max_size=5).map(lambda line: line.replace(b"\n", b"")), max_size=12),
+    st.sets(st.integers(1, 14)),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_some_lines_are_found_however_the_bytes_are_cut(
+    lines: list[bytes], numbers: set[int], size: int, ends: bool
+) -> None:
+    data = b"\n".join(lines) + b"\n" * ends
+    chunks = [data[at : at + size] for at in range(0, len(data), size)]
+    whole = enumerate(re.findall(rb"[^\n]*\n|[^\n]+", data), start=1)
+    expected = [(number, line) for number, line in whole if number in numbers]
+    assert list(stream.lines_at(iter(chunks), sorted(numbers))) == expected
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"ab", b"ab\n", b"a\n\nbcdefghijkl\nm\n" * 3 + b"xy"])

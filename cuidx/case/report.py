@@ -180,7 +180,7 @@ def _sources(story: Story, texts: _Texts, want: frozenset[str]) -> Iterator[Read
 def _chunks(path: Path, digest: hashlib._Hash) -> Iterator[bytes]:
     """The bytes of a file; DIGEST is of those that were given."""
     with path.open("rb", buffering=0) as stream:
-        while chunk := stream.read(1 << 18):
+        while chunk := stream.read(1 << 16):
             digest.update(chunk)
             yield chunk
 

@@ -65,9 +65,7 @@ def _kept(story: Story, least: str, *, mentions: bool) -> Lines | None:
     """All lines, where what one says of its writer is all there is to know; else None."""
     kept = Lines(least, mentions=mentions)
     story.keep(kept)
-    # Whose a line is may need its time.
-    settled = story.book[0].evidence.is_empty() and story.is_timeless
-    return kept if settled and kept.whole else None
+    return kept if story.is_settled and kept.whole else None
 
 
 def _writers(story: Story) -> pl.DataFrame:

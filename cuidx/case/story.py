@@ -320,14 +320,10 @@ class Story:
         return found if self._holders is None else _name_ip_lines(found, self._holders)
 
     @property
-    def is_timeless(self) -> bool:
-        """Whether no line's container depends on its time; known once `book` was asked for."""
-        return self._holders is None and not self.ladder.moving
-
-    @property
     def is_settled(self) -> bool:
         """Whether what a line says of its writer is all there is to know, whenever it was."""
-        return self.book[0].evidence.is_empty() and self.is_timeless
+        evidence = self.book[0].evidence  # it also settles lines that know only an IP
+        return evidence.is_empty() and self._holders is None and not self.ladder.moving
 
     def is_for_leases(self, source: int) -> bool:
         """Whether a source was read for its leases alone."""

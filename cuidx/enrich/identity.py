@@ -7,6 +7,7 @@ The best rung that a line has names its container (INTERFACE, section 1).
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
@@ -162,6 +163,7 @@ def address_order(text: str) -> tuple[int, int]:
     return found.version, int(found)
 
 
+@lru_cache(maxsize=1 << 16)  # blocks repeat each other's
 def own_address(text: str) -> str | None:
     """`address`, but None for what no Pod ever has of its own.
 
