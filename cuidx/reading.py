@@ -12,10 +12,10 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
@@ -89,6 +89,15 @@ class Options:
         if self.input_format is not None and self.input_format not in NAMES:
             formats.named(self.input_format)
         zone(self.tz)
+
+
+@cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """The threads that parse, the same for all questions: they keep compiled expressions."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="cuidx-parse")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of these threads
 
 
 def check_pattern(pattern: str) -> None:
@@ -234,83 +243,79 @@ class Records:
 
         documents = Documents()
         carry, before = Carry(), 0
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="cuidx-parse") as pool:
-            waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = (
-                deque()
-            )
-            how = _How(in_groups and not self.options.skews, by_line, mentions)
-            tasks = self._tasks(want, only, how)
-            exhausted = False
-            try:
-                while waiting or not exhausted:
-                    while not exhausted and len(waiting) < _WORKERS + 1:
-                        task = next(tasks, None)
-                        if task is None:
-                            exhausted = True
-                            break
-                        future = None if task.error else pool.submit(run, task)
-                        waiting.append((task, future))
-                    if not waiting:
+        pool = _pool(_WORKERS)
+        waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = deque()
+        how = _How(in_groups and not self.options.skews, by_line, mentions)
+        tasks = self._tasks(want, only, how)
+        exhausted = False
+        try:
+            while waiting or not exhausted:
+                while not exhausted and len(waiting) < _WORKERS + 1:
+                    task = next(tasks, None)
+                    if task is None:
+                        exhausted = True
                         break
-                    task, future = waiting.popleft()
-                    if task.error is not None:
-                        if not isinstance(task.error, SourceError):
-                            raise task.error
-                        self.problems.append(task.error)
-                        continue
-                    if task.first:
-                        carry, before = Carry(), task.before
-                        self.opened[task.source].zoneless = 0
-                    assert future is not None  # noqa: S101 - only a failed task has none
-                    try:
-                        parsed, made = future.result()
-                    except OSError as error:
-                        raise SourceError(
-                            f"can't be read: {error.strerror}",
-                            where=self.opened[task.source].path,
-                            do="is it still there?",
-                        ) from error
-                    self.zoneless += parsed.zoneless
-                    self.opened[task.source].zoneless += parsed.zoneless
-                    self.yearless += parsed.yearless
-                    if self._remote(task.source) is not None:
-                        self.progress(self.opened[task.source].path, len(parsed.frame))
-                    moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
-                    grouped = parsed.grouped
-                    if grouped is None:
-                        dated = carry.apply(moved)
-                        frame = documents.mark(dated)
-                    else:
-                        dated = carry.apply(moved, grouped.before, grouped.latest)
-                        frame, grouped = documents.mark_groups(dated, grouped)
-                    if frame is not dated and beside is not None:
-                        made = beside(frame)  # without what turned out to be duplicates
-                    # Blocks are parsed side by side, so each counts its lines from 1.
-                    frame = frame.with_columns(pl.col("line") + before)
-                    if grouped is not None:
-                        places = pl.col("first_line", "last_line") + before
-                        grouped = replace(grouped, groups=grouped.groups.with_columns(places))
-                        if by_line and grouped.by_line is not None:
-                            lines_ = grouped.by_line.with_columns(pl.col("line") + before)
-                            grouped = replace(grouped, by_line=lines_)
-                    before += parsed.lines
-                    if self._is_twin(task.source):
-                        frame = frame.with_columns(
-                            kind=pl.when(pl.col("kind").is_in(["event", "evidence"]))
-                            .then(pl.lit("duplicate", KIND))
-                            .otherwise("kind")
-                        )
-                    yield Part(task.source, frame, made, grouped)
-                if self.frame is None and all(one.left_out is not None for one in self.opened):
+                    future = None if task.error else pool.submit(run, task)
+                    waiting.append((task, future))
+                if not waiting:
+                    break
+                task, future = waiting.popleft()
+                if task.error is not None:
+                    if not isinstance(task.error, SourceError):
+                        raise task.error
+                    self.problems.append(task.error)
+                    continue
+                if task.first:
+                    carry, before = Carry(), task.before
+                    self.opened[task.source].zoneless = 0
+                assert future is not None  # noqa: S101 - only a failed task has none
+                try:
+                    parsed, made = future.result()
+                except OSError as error:
                     raise SourceError(
-                        "nothing in it can be read",
-                        where=self.opened[0].path,
-                        do="name the files to read, with --input-format if need be",
+                        f"can't be read: {error.strerror}",
+                        where=self.opened[task.source].path,
+                        do="is it still there?",
+                    ) from error
+                self.zoneless += parsed.zoneless
+                self.opened[task.source].zoneless += parsed.zoneless
+                self.yearless += parsed.yearless
+                if self._remote(task.source) is not None:
+                    self.progress(self.opened[task.source].path, len(parsed.frame))
+                moved = shifted(parsed.frame, self.options.skews, self.opened[task.source].path)
+                grouped = parsed.grouped
+                if grouped is None:
+                    dated = carry.apply(moved)
+                    frame = documents.mark(dated)
+                else:
+                    dated = carry.apply(moved, grouped.before, grouped.latest)
+                    frame, grouped = documents.mark_groups(dated, grouped)
+                if frame is not dated and beside is not None:
+                    made = beside(frame)  # without what turned out to be duplicates
+                # Blocks are parsed side by side, so each counts its lines from 1.
+                frame = frame.with_columns(pl.col("line") + before)
+                if grouped is not None:
+                    places = pl.col("first_line", "last_line") + before
+                    grouped = replace(grouped, groups=grouped.groups.with_columns(places))
+                    if by_line and grouped.by_line is not None:
+                        lines_ = grouped.by_line.with_columns(pl.col("line") + before)
+                        grouped = replace(grouped, by_line=lines_)
+                before += parsed.lines
+                if self._is_twin(task.source):
+                    frame = frame.with_columns(
+                        kind=pl.when(pl.col("kind").is_in(["event", "evidence"]))
+                        .then(pl.lit("duplicate", KIND))
+                        .otherwise("kind")
                     )
-            finally:
-                for _, future in waiting:
-                    if future is not None:
-                        future.cancel()
+                yield Part(task.source, frame, made, grouped)
+            if self.frame is None and all(one.left_out is not None for one in self.opened):
+                raise SourceError(
+                    "nothing in it can be read",
+                    where=self.opened[0].path,
+                    do="name the files to read, with --input-format if need be",
+                )
+        finally:
+            wait([future for _, future in waiting if future is not None and not future.cancel()])
 
     def _is_twin(self, at: int) -> bool:
         """Whether a source is one file with another, reached by another path."""

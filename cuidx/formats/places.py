@@ -60,13 +60,15 @@ def fill(frame: pl.DataFrame) -> pl.DataFrame:
     # A file's name comes again in thousands of lines.
     names = path.drop_nulls().unique()
     names = names.filter(names.str.contains(_LIKELY))
+    if names.is_empty():
+        return frame
     told = pl.DataFrame(
         [_told(name) for name in names.to_list()],
         schema=dict.fromkeys(_TOLD, pl.String),
         orient="row",
     ).with_columns(log_path=names)
     told = told.drop(name for name in _TOLD if told[name].null_count() == len(told))
-    if not len(told) or told.width == 1:
+    if told.width == 1:
         return frame
     found = pl.DataFrame({"log_path": path}).join(
         told, on="log_path", how="left", maintain_order="left"
