@@ -162,7 +162,8 @@ def _hashed(password: str) -> str:
 class Proxy:
     """A TCP proxy in front of a port: with TLS if it has a certificate; counts what goes through.
 
-    AFTER, if set, is called once, when so many bytes of answers have gone through.
+    AFTER, if set, is called once, when LIMIT bytes of answers have come; if CUTS, neither these nor
+    anything else goes through from then on.
     """
 
     def __init__(self, port: int, certificate: Path | None = None, key: Path | None = None) -> None:
@@ -175,6 +176,8 @@ class Proxy:
         self.port = int(self._socket.getsockname()[1])
         self.limit: int | None = None
         self.after: Any = None
+        self.cuts = False
+        self._is_cut = False
         self._lock, self._passed = threading.Lock(), 0
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -196,6 +199,9 @@ class Proxy:
             threading.Thread(target=self._pass, args=(client,), daemon=True).start()
 
     def _pass(self, client: socket.socket) -> None:
+        if self._is_cut:
+            client.close()
+            return
         try:
             if self._context is not None:
                 client = self._context.wrap_socket(client, server_side=True)
@@ -211,6 +217,8 @@ class Proxy:
             while data := source.recv(1 << 16):
                 if answers:
                     self._seen(len(data))
+                if self._is_cut:
+                    break
                 target.sendall(data)
         except OSError:
             pass
@@ -225,5 +233,6 @@ class Proxy:
             due = self.limit is not None and self._passed >= self.limit
             if due:
                 self.limit = None
-        if due:
+                self._is_cut = self.cuts
+        if due and self.after is not None:
             self.after()
