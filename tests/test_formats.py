@@ -4,11 +4,12 @@ import bz2
 import functools
 import gzip
 import io
+import itertools
 import json
 import lzma
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from stories import FULL, answers, conserved, folder, reading, rows_of, suffix
 
 import cuidx
+from cuidx.enrich.identity import normalise
 from cuidx.formats import BY_NAME, FORMATS, Block, Example, Reading, detect, native
 from cuidx.formats.advice import lacks
 from cuidx.formats.documents import FIELDS
@@ -48,6 +50,12 @@ WAYS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+def parsed(name: str, sample: Example) -> dict[str, Any]:
+    """All that `parse` reads of SAMPLE."""
+    whole = BY_NAME[name].parse(Block(sample.raw.encode() + b"\n", 1), Reading())
+    return whole.filter(pl.col("kind") != "skipped").row(0, named=True)
+
+
 def read_sample(name: str, sample: Example, source: str | Path) -> dict[str, Any]:
     """What is read of the sample's first line: as users see it, and the parse's own columns."""
     case = cuidx.open_case(source)
@@ -57,16 +65,22 @@ def read_sample(name: str, sample: Example, source: str | Path) -> dict[str, Any
     assert case.opened[0].format == name
     counted = case.accounting
     assert counted.records - counted.skipped in (1, 3)  # a header is skipped
-    whole = BY_NAME[name].parse(Block(sample.raw.encode() + b"\n", 1), Reading())
-    parsed = whole.filter(pl.col("kind") != "skipped").row(0, named=True)
-    return {column: (row if column in EVENTS else parsed)[column] for column in sample.reads}
+    own = parsed(name, sample)
+    return {column: (row if column in EVENTS else own)[column] for column in sample.reads}
+
+
+def wayward() -> Iterator[Any]:
+    """Each sample with all ways where FULL, else with one; the next sample with the next way."""
+    ways = itertools.cycle(WAYS)
+    for one in SAMPLES:
+        for way in WAYS if FULL else [next(ways)]:
+            yield pytest.param(*one.values, way, id=f"{one.id} {way}")
 
 
 # Handles that stay open are test_sources' concern.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("name", "sample"), SAMPLES)
+@pytest.mark.parametrize(("name", "sample", "way"), list(wayward()))
 def test_each_sample_is_detected_and_reads_what_it_says(
     name: str, sample: Example, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +92,36 @@ def test_each_sample_is_detected_and_reads_what_it_says(
     path = tmp_path / "name-says-nothing"
     path.write_bytes(data)
     assert read_sample(name, sample, path) == sample.reads
+
+
+# By default the two that a format itself has to see to; above, each way has some samples.
+@pytest.mark.parametrize("way", WAYS if FULL else ["CRLF", "no final newline"])
+def test_all_samples_side_by_side_read_what_they_say(way: str, tmp_path: Path) -> None:
+    """As records: what other files know of an address is not told."""
+    if way == "stdin":
+        return  # there is one
+    for at, one in enumerate(SAMPLES):
+        (tmp_path / f"{at:03}").write_bytes(WAYS[way](one.values[1].raw.encode()))
+    case = cuidx.open_case(*sorted(tmp_path.iterdir()))
+    parts = [
+        part.frame.filter(pl.col("kind") != "skipped").with_columns(at=part.source)
+        for part in case._story.records.parts(frozenset(ROLES))
+    ]
+    rows = rows_of(normalise(pl.concat(parts, how="diagonal")))
+    wrong = {}
+    for at, (one, opened) in enumerate(zip(SAMPLES, case.opened, strict=True)):
+        name, sample = one.values
+        mine = [row for row in rows if row["at"] == at]
+        own = _parsed(at) if sample.reads.keys() - EVENTS else {}
+        found = {c: (mine[0] if c in EVENTS else own)[c] for c in sample.reads}
+        if (opened.format, len(mine) in (1, 3), found) != (name, True, sample.reads):
+            wrong[one.id] = opened.format, len(mine), found
+    assert wrong == {}
+
+
+@functools.cache
+def _parsed(at: int) -> dict[str, Any]:
+    return parsed(*SAMPLES[at].values)
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -49,8 +49,7 @@ def share(sample: Sample, pattern: str) -> float:
 
 def count(sample: Sample, pattern: str) -> int:
     """How many of the sample's filled lines fit PATTERN; a suffix does not matter."""
-    text = text_layer.split_suffix(pl.Series(sample.filled, dtype=pl.String))["body"]
-    return int(text.str.contains(pattern).sum())
+    return int(sample.bodies.str.contains(pattern).sum())
 
 
 def sure(sample: Sample, pattern: str, likely: str) -> float:
@@ -59,7 +58,7 @@ def sure(sample: Sample, pattern: str, likely: str) -> float:
     Little where more lines are neither a record nor other known text: then it is a program's text
     that has some records in it, and those other lines are no broken records.
     """
-    text = text_layer.split_suffix(pl.Series(sample.filled, dtype=pl.String))["body"]
+    text = sample.bodies
     fits = text.str.contains(pattern)
     records = int(fits.sum())
     if not records:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import orjson
 import polars as pl
 
+from cuidx.formats.text import split_suffix
 from cuidx.schema import KIND, ROLES
 from cuidx.sources.stream import whole_lines
 from cuidx.suffix import OPENING
@@ -46,6 +47,11 @@ class Sample:
         """The lines that are JSON objects, decoded; a suffix after the object does not matter."""
         found = (_document(line) for line in self.filled)
         return tuple(document for document in found if document is not None)
+
+    @cached_property
+    def bodies(self) -> pl.Series:
+        """The filled lines without their suffix."""
+        return split_suffix(pl.Series(self.filled, dtype=pl.String))["body"]
 
     @cached_property
     def text(self) -> str:
