@@ -209,6 +209,7 @@ class Records:
         self.newest: int | None = None  # ns; None: not known, and those times are not read
         self.by_file = False  # where it is not known, a file's modification time stands in
         self._places: dict[int, dict[str, int]] = {}  # of the sources inside a kept Parquet
+        self._found: dict[int, tuple[int, formats.Detected]] = {}  # and a hash of how it begins
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
         self._inside: dict[str, tuple[int, int, int]] = {}  # first and last byte, lines before
@@ -446,7 +447,10 @@ class Records:
                     where=source.path,
                     do="unpack it once by hand",
                 )
-            found = formats.detect(head, source.path, self.options.input_format)
+            begins = hash(head)
+            if self._found.get(at, (None,))[0] != begins:  # else it is as the last time
+                self._found[at] = begins, formats.detect(head, source.path, asked)
+            found = self._found[at][1]
             opened.format, opened.confidence = found.format.NAME, found.confidence
             opened.second, opened.sample = found.second, found.sample
             reading = self._reading(found, source.path, want, opened.notes)

@@ -31,7 +31,7 @@ from cuidx.schema import EVENTS, PARSED, ROLES
 
 # -- samples --------------------------------------------------------------------------------
 
-SAMPLES = [
+SAMPLES: list[Any] = [
     pytest.param(f.NAME, s, id=f"{f.NAME} {at}: {s.raw[:30]}")
     for f in FORMATS
     for at, s in enumerate(f.SAMPLES)
@@ -94,8 +94,8 @@ def test_each_sample_is_detected_and_reads_what_it_says(
     assert read_sample(name, sample, path) == sample.reads
 
 
-# By default the two that a format itself has to see to; above, each way has some samples.
-@pytest.mark.parametrize("way", WAYS if FULL else ["CRLF", "no final newline"])
+# By default those that a format itself has to see to; above, each way has some samples.
+@pytest.mark.parametrize("way", WAYS if FULL else ["CRLF", "no final newline", "among others"])
 def test_all_samples_side_by_side_read_what_they_say(way: str, tmp_path: Path) -> None:
     """As records: what other files know of an address is not told."""
     if way == "stdin":
@@ -109,7 +109,7 @@ def test_all_samples_side_by_side_read_what_they_say(way: str, tmp_path: Path) -
     ]
     rows = rows_of(normalise(pl.concat(parts, how="diagonal")))
     wrong = {}
-    for at, (one, opened) in enumerate(zip(SAMPLES, case.opened, strict=True)):
+    for at, (one, opened) in enumerate(zip(SAMPLES, case._story.records.opened, strict=True)):
         name, sample = one.values
         mine = [row for row in rows if row["at"] == at]
         own = _parsed(at) if sample.reads.keys() - EVENTS else {}
