@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stories import FIXTURES, at, jsonl, rows_of
+from stories import FIXTURES, FULL, at, jsonl, rows_of
 from test_samples import EXPECTED, IN_FIELDS, SAMPLE
 
 import cuidx
@@ -116,7 +116,7 @@ def test_the_command_and_the_library_say_the_same(capfd: pytest.CaptureFixture[s
     assert printed["files"] == rows_of(cuidx.open_case(path).detect())
 
 
-@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize("width", [80, 160] if FULL else [80])
 def test_the_table_fits_and_names_every_file(
     width: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
