@@ -7,6 +7,7 @@ address alone counts as `none` there. Addresses are looked for by `mentions`, as
 import bz2
 import gzip
 import io
+import itertools
 import json
 import lzma
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 import polars as pl
 import pytest
 import zstandard
-from stories import FIXTURES, conserved
+from stories import FIXTURES, FULL, conserved
 
 import cuidx
 from cuidx.enrich.identity import normalise, request_text
@@ -107,8 +108,18 @@ def expected(name: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", sorted(SAMPLE))
+def wayward() -> list[tuple[str, str]]:
+    """Each sample in all ways where FULL; else in one that its format has to see to, and another."""
+    own = itertools.cycle(["CRLF", "no final newline"])
+    others = itertools.cycle([way for way in WAYS if way not in ("CRLF", "no final newline")])
+    return [
+        (name, way)
+        for name in sorted(SAMPLE)
+        for way in (WAYS if FULL else (next(own), next(others)))
+    ]
+
+
+@pytest.mark.parametrize(("name", "way"), wayward())
 def test_a_sample_gives_what_it_must(
     name: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
