@@ -292,6 +292,7 @@ def test_zeek_s_columns_are_those_of_its_header() -> None:
 # -- in envelopes, and side by side -------------------------------------------------------------
 
 ENVELOPES: dict[str, Callable[[str], str]] = {
+    "bare": lambda line: line,
     "CRI": lambda line: f"2026-11-02T09:00:02.000000001Z stdout F {line}",
     "Fluentd": lambda line: json.dumps(
         {"log": line + "\n", "stream": "stdout", "@timestamp": "2026-11-02T09:00:02Z",
@@ -312,22 +313,22 @@ SHAPES = [
 KEPT = ("source_ip", "destination_ip", "forwarded_ip", "request_id", "trace_id", "level")
 
 
-def seen(path: Path) -> dict[str, Any]:
-    case = cuidx.open_case(path, tz="UTC")
-    (row,) = case.annotate().to_dicts()
-    mentioned = sorted((one["role"], one["ip"]) for one in row["mentions"])
-    (event,) = case.events.collect().to_dicts()
-    return {**{role: event[role] for role in KEPT}, "mentions": mentioned}
-
-
 @pytest.mark.parametrize(("name", "sample"), SHAPES)
 def test_a_shape_is_known_in_any_envelope(name: str, sample: Example, tmp_path: Path) -> None:
-    (tmp_path / "bare").write_text(sample.raw + "\n")
-    bare = seen(tmp_path / "bare")
     for envelope, wrap in ENVELOPES.items():
-        wrapped = tmp_path / envelope
-        wrapped.write_text(wrap(sample.raw) + "\n")
-        want, got = dict(bare), seen(wrapped)
+        (tmp_path / envelope).write_text(wrap(sample.raw) + "\n")
+    case = cuidx.open_case(tmp_path, tz="UTC")
+    seen = {
+        Path(row["source"]).name: {role: row[role] for role in KEPT}
+        for row in case.events.collect().to_dicts()
+    }
+    for row in case.annotate().to_dicts():
+        mentioned = sorted((one["role"], one["ip"]) for one in row["mentions"])
+        seen[Path(row["source"]).name]["mentions"] = mentioned
+    bare = seen.pop("bare")
+    assert len(seen) == len(ENVELOPES) - 1
+    for envelope, got in seen.items():
+        want = dict(bare)
         if name == "vpc-flow" and envelope in ("Fluentd", "elasticdump", "document in a document"):
             want["mentions"] = got["mentions"] if want["mentions"] <= got["mentions"] else None
         assert got == want, envelope
