@@ -10,8 +10,10 @@ settings.load_profile("cuidx")
 
 # The files whose tests take longest begin first, so that several workers end together.
 LONGEST = (
-    "test_elastic.py", "test_laws.py", "test_accounting.py", "test_report.py", "test_convert.py",
-    "test_forward.py", "test_failures.py", "test_lab_run.py", "test_split.py", "test_pods.py",
+    "test_formats.py", "test_accounting.py", "test_elastic.py", "test_sources.py", "test_cli.py",
+    "test_report.py", "test_failures.py", "test_laws.py", "test_simulate.py", "test_steps.py",
+    "test_docs.py", "test_samples.py", "test_grouped.py", "test_forward.py", "test_pods.py",
+    "test_notebooks.py",
 )  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def tables(source: Path) -> dict[str, Any]:
 
 
 @each_form
-@settings(max_examples=30 if FULL else 6)
+@settings(max_examples=30 if FULL else 4)
 @given(story=STORY, seed=st.randoms(use_true_random=False))
 def test_shuffled_records_change_no_table(
     form: str, story: list[Record], seed: random.Random
@@ -163,7 +163,7 @@ def test_the_order_of_sources_changes_no_byte(story: list[Record], order: list[i
 
 
 @each_form
-@settings(max_examples=30 if FULL else 6)
+@settings(max_examples=30 if FULL else 4)
 @given(story=STORY, cuts=st.lists(st.integers(0, 14), min_size=1, max_size=3))
 def test_cut_into_files_the_tables_stay(form: str, story: list[Record], cuts: list[int]) -> None:
     lines = written(form, story)
@@ -190,7 +190,7 @@ def comparable(summary: Summary) -> dict[str, list[dict[str, Any]]]:
     return {name: rows_of(table.sort(table.columns)) for name, table in tables.items()}
 
 
-@settings(max_examples=50 if FULL else 15)
+@settings(max_examples=50 if FULL else 10)
 @given(story=STORY, form=st.sampled_from(sorted(FORMS)), cut=st.integers(0, 14), ends=st.booleans())
 def test_summaries_add_up(story: list[Record], form: str, cut: int, ends: bool) -> None:
     lines = written(form, story)
@@ -245,7 +245,7 @@ def joined(lines: list[str], end: str, last: bool) -> bytes:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("form", ["cri", "text", "json"])
-@settings(max_examples=60 if FULL else 6)
+@settings(max_examples=60 if FULL else 4)
 @given(data=st.data(), end=st.sampled_from(["\n", "\n", "\r\n"]), last=st.booleans())
 def test_the_ends_of_blocks_change_nothing(
     form: str, packed: bool, data: st.DataObject, end: str, last: bool

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from stories import FIXTURES, ROOT, at
+from stories import FIXTURES, FULL, ROOT, at
 
 import cuidx
 from cuidx.analyses.trace import HOPS
@@ -37,7 +37,10 @@ def hops_of(rows: list[Row], **asked: str) -> list[Row]:
 # --- the capture ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cuid", sorted(one["cuid"] for one in TRUTH["instances"]))
+CUIDS = sorted(one["cuid"] for one in TRUTH["instances"])
+
+
+@pytest.mark.parametrize("cuid", CUIDS if FULL else CUIDS[::3])
 def test_all_requests_through_a_container_with_all_their_lines(cuid: str) -> None:
     requests = {line["request_id"] for line in LINES
                 if line["ikontainer_CUID"] == cuid and "request_id" in line}  # fmt: skip
