@@ -214,7 +214,7 @@ def restart_the_tagger(podman: Podman, pod: Pod) -> None:
     """Killed, and started again over its own output, as the kubelet does."""
     written = len(list(pod.out.glob("app.log*")))
     podman("kill", "--signal", "KILL", f"{pod.name}-tag")
-    time.sleep(0.5)
+    podman("wait", f"{pod.name}-tag")  # to start one that still runs does nothing
     podman("start", f"{pod.name}-tag")
     until(lambda: len(list(pod.out.glob("app.log*"))) > written + 1, seconds=120)
 
