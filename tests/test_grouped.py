@@ -62,6 +62,7 @@ TIMES = [
     "2026-02-31T09:00:00Z", "2026-11-02T24:00:00Z", "2026-11-02T09:00:60Z", "2026-11-02 09:00:00Z",
     "2026-11-02T09:00:00", "2026-11-02T09:00:00.1234567890Z", "0001-01-01T00:00:00Z", "-", "",
     "2026-11-02T09:00:00.Z", "2026-11-02T09:00:00.123456789Z", "2026-11-02T09:00:00z", "Nov  2 09:00:00",
+    '2026-11-"2T09:00:00Z', "2026-1\\02T09:00:00Z", "2026x11-02T09:00:00Z", "2026-11-02T0a:00:00.5Z",
 ]  # fmt: skip
 LEVELS = [
     "info", "Warning", "LEVEL", "INFO:", "[INFO]", "INFOé", "INFO_", "information", "E", "INFO2",
@@ -88,9 +89,11 @@ def flipped(line: bytes, rng: random.Random) -> bytes:
     return line[:at] + new + line[at + 1 :]
 
 
-def swapped(what: str, by: list[str]) -> Callable[[bytes, random.Random], bytes]:
+def swapped(
+    what: str, by: list[str], find: Callable[[bytes, bytes], int] = bytes.find
+) -> Callable[[bytes, random.Random], bytes]:
     def change(line: bytes, rng: random.Random) -> bytes:
-        at = line.find(what.encode())
+        at = find(line, what.encode())
         if at < 0:
             return flipped(line, rng)
         end = at + len(what)
@@ -126,9 +129,9 @@ def respelled(line: bytes, rng: random.Random) -> bytes:
     begin = max(line.find(b"{"), 0)
     try:
         document = json.loads(line[begin:])
-    except ValueError:
+        pairs = list(document.items())
+    except (ValueError, AttributeError):
         return flipped(line, rng)
-    pairs = list(document.items())
     rng.shuffle(pairs)
     spaces = rng.choice([(", ", ": "), (",", ": "), (" , ", " : ")])
     return line[:begin] + json.dumps(dict(pairs), separators=spaces).encode()
@@ -150,8 +153,9 @@ def another(line: bytes, rng: random.Random) -> bytes:
 
 CHANGES = (
     flipped, flipped, worded, worded, tailed, keyed, respelled, another,
-    swapped("2026", TIMES), swapped("INFO", LEVELS), swapped("ERROR", LEVELS), swapped(" F ", [" P ",
-    " F:x ", " P:y ", " F", "  F "]), swapped("stdout", ["stderr", "stdin"]), swapped(":", [": "]),
+    swapped("2026", TIMES), swapped("2026", TIMES, bytes.rfind), swapped("INFO", LEVELS),
+    swapped("ERROR", LEVELS), swapped(" F ", [" P ", " F:x ", " P:y ", " F", "  F "]),
+    swapped("stdout", ["stderr", "stdin"]), swapped(":", [": "]),
 )  # fmt: skip
 
 
@@ -214,6 +218,12 @@ def damaged(shape: str, seed: int) -> bytes:
 @pytest.mark.parametrize("seed", range(FILES))
 def test_damaged_and_odd_lines_count_the_same(shape: str, seed: int) -> None:
     assert differences(damaged(shape, seed), named(shape), None if seed % 3 else 4096) == []
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_level_stands_behind_a_time_in_a_record_of_a_runtime_too(time: str) -> None:
+    line = f"2026-11-02T09:00:00.5Z stdout F {time} INFO took it{TAIL}\n"
+    assert differences(line.encode() * 30, "cri") == []
 
 
 @pytest.mark.parametrize("search", ["own", "any"])

@@ -1748,9 +1748,16 @@ static int cri_line(Line *s, const uint8_t *begin, const uint8_t *end, int64_t l
     const uint8_t *text = p + 10;
     if (text == end) return 0;
     int suffixed = 0;
-    if (*text == '{' ? !document(s, text, line, &suffixed) : !plain(s, text, end)) return 0;
-    s->p = end;
     if (s->plan->time < 0) return 0;
+    if (*text == '{') {
+        if (!document(s, text, line, &suffixed)) return 0;
+    } else {
+        /* What stands behind a time counts as a level; that time itself is not needed. */
+        if (!plain(s, text, end)) return 0;
+        const Value *inner = &s->values[s->plan->time];
+        if (!instant(inner->at, inner->size, &now)) return 0;
+    }
+    s->p = end;
     s->values[s->plan->time] = (Value){begin, (uint32_t)size, 0, 0};
     s->stamp.rank = NO_RANK;
     return 1;
