@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ import cuidx
 from cuidx import reading as load
 from cuidx.case import Case
 from cuidx.case.pictures import errors
+from cuidx.case.rows import WHO_AND_WHEN
 from cuidx.enrich.mentions import mentions
 from cuidx.formats import TEXTS, documents, scan
 from cuidx.formats import rows as rows_module
@@ -170,7 +172,23 @@ def counted(case: Case) -> dict[str, Any]:
         "pairs": pairs.sort("container", "request"),
         "evidence": summary.evidence,
         "lifetimes": case.lifetimes(),
+        "levels": levels(case),
     }
+
+
+def levels(case: Case) -> pl.DataFrame:
+    """How many lines of each kind have which word for a level."""
+    found: Counter[tuple[str, str | None]] = Counter()
+    for part in case._story.records.parts(WHO_AND_WHEN, in_groups=True):
+        grouped = [] if part.grouped is None else [part.grouped.groups]
+        for table, count in [(part.frame, pl.lit(1)), *((t, pl.col("lines")) for t in grouped)]:
+            level = pl.col("level") if "level" in table.columns else pl.lit(None, pl.String)
+            for kind, word, number in table.select(
+                "kind", level.alias("l"), count.alias("n")
+            ).rows():
+                found[kind, word] += number
+    rows = sorted(((*what, number) for what, number in found.items()), key=repr)
+    return pl.DataFrame(rows, schema=["kind", "level", "lines"], orient="row", strict=False)
 
 
 def differences(data: bytes, name: str | None, block: int | None = None) -> list[str]:
