@@ -268,7 +268,8 @@ def test_check_says_what_sizes_ran(tmp_path: Path) -> None:
     full.mkdir()
     assert check_in(usual)[0] == (
         "check: sizes: cut: 20 kills, a short soak, 4 Pods, 3,000 containers in the index, "
-        "fewer examples of each property, no benchmarks; for all of it: ./check --full"
+        "fewer examples of each property, a part of each cross (sample and way, shape and "
+        "neighbours), no benchmarks; for all of it: ./check --full"
     )
     said = check_in(full, "--full")
     benchmarks = [
