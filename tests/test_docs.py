@@ -274,6 +274,11 @@ def test_check_says_what_sizes_ran(tmp_path: Path) -> None:
     said = check_in(full, "--full")
     benchmarks = [
         "tests/bench/timeline.py",
+        "tests/bench/steps.py",
+        "tests/bench/report.py",
+        "tests/bench/shapes.py",
+        "tests/bench/elastic.py",
+        "tests/bench/study.py",
         "tests/bench/tagger.py",
         "tests/lab/overhead.py",
         "tests/lab/identity.py",
