@@ -65,7 +65,7 @@ def gathered(
     found = json_rows(findings(story, filters, beside))
     texts.want((at["source"], at["line"]) for row in found[:_TOLD] for at in row["lines"])
     texts.look_again()
-    texts.want(errors.untold())
+    texts.want(errors.untold(), shown=False)
     sources = list(_sources(story, texts, filters.want))
     lanes = drawn(story, filters, lifetimes, errors.table(texts.found))
     told = texts.told()
@@ -97,14 +97,17 @@ class _Texts:
     def __init__(self, story: Story, filters: Filters) -> None:
         self._story, self._filters = story, filters
         self._wanted: dict[str, set[int]] = {}
+        self._shown: set[Place] = set()  # those of them that are shown by themselves
         self._last: dict[str, tuple[int, str, str]] = {}  # each source's last record
         self._in_groups: set[str] = set()  # sources that have lines in groups
         self.found: dict[Place, str | None] = {}
 
-    def want(self, places: Iterable[Place]) -> None:
-        """Those of the events at PLACES are wanted."""
+    def want(self, places: Iterable[Place], *, shown: bool = True) -> None:
+        """Those of the events at PLACES are wanted; SHOWN by themselves, or for a chart alone."""
         for source, line in places:
             self._wanted.setdefault(source, set()).add(line)
+            if shown:
+                self._shown.add((source, line))
 
     def note(self, block: Block) -> None:
         """Take those that are at hand in BLOCK."""
@@ -142,11 +145,12 @@ class _Texts:
         return missing if kind == "event" else missing - {line}
 
     def told(self) -> dict[Place, str]:
-        """Those that were found and wanted, cut if they are long."""
+        """Those that are shown by themselves, cut if they are long."""
         cut = {}
         for place, message in self.found.items():
-            text = message or ""
-            cut[place] = f"{text[:_LONGEST]}\u2026" if len(text) > _LONGEST else text
+            if place in self._shown:
+                text = message or ""
+                cut[place] = f"{text[:_LONGEST]}\u2026" if len(text) > _LONGEST else text
         return cut
 
 
