@@ -33,7 +33,8 @@ _MOST_ROWS: Final = 200_000  # lines in no group, of all: more than that are rea
 class Enrich(Protocol):
     """`Story.enrich`."""
 
-    def __call__(self, frame: pl.DataFrame, source: int) -> pl.DataFrame: ...  # noqa: D102
+    def __call__(self, frame: pl.DataFrame, source: int) -> pl.DataFrame:
+        """FRAME with who is who, and since when."""
 
 
 class Lines:
@@ -91,7 +92,7 @@ class Lines:
                 if self.mentions:
                     own = rows.select(event=pl.int_range(pl.len(), dtype=pl.UInt32), ip="ip")
                     both = [own.drop_nulls(), spots]
-                    found += [one.with_columns(pl.col("event") + count) for one in both]
+                    found += [some.with_columns(pl.col("event") + count) for some in both]
                 count += len(rows)
         self._sources = {}
         return pl.concat(events), pl.concat(alerts), pl.concat(found) if self.mentions else None

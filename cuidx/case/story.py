@@ -133,7 +133,8 @@ class Story:
 
     def keep(self, lines: Lines) -> None:
         """Give LINES all lines: with the first look at them, or with one more."""
-        if "raw_summary" not in self.__dict__ and self.server is None:
+        # A look that gathers requests has no lines in groups.
+        if "raw_summary" not in self.__dict__ and self.server is None and self._requests is None:
             self._lines = lines
             _ = self.raw_summary
             self._lines = None

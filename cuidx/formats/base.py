@@ -139,11 +139,11 @@ class Grouped:
     spots: pl.DataFrame | None = None
 
 
-# Document: 64 bits of its index and id. The id of the request stands at `id_at` in the block.
-# Fresh (1): its group has that request for the first time.
+# Request: 64 bits of its id, which stands at `id_at` in the block; document: those of its index
+# and id; of both 0 is none. Fresh (1): its group has that request for the first time.
 BY_LINE: Final = (
     "group", "request", "time", "line", "document", "id_at", "id_size", "fresh",
-)  # fmt: skip  # 0: none
+)  # fmt: skip
 SPOTS: Final = ("row", "ip")
 
 

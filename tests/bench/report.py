@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from timeline import ROOT, Contender, machine, story
+from timeline import ROOT, Contender, machine, measured, story
 
 from cuidx.present.findings import TITLES
 
@@ -104,13 +104,8 @@ def table(found: list[Contender], path: Path, directory: Path) -> str:
         "",
         machine() + ".",
         "",
-        "| whole process | median s | least to most | CPU s | peak MB |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        *measured(found),
     ]
-    for c in found:
-        spread = f"{min(c.seconds):.2f} to {max(c.seconds):.2f}"
-        row = f"{c.median:.2f} | {spread} | {c.median_cpu:.2f} | {max(c.peak_mb):.0f} |"
-        lines.append(f"| {c.name} | {row}")
     seconds, cpu = sum(c.median for c in rivals), sum(c.median_cpu for c in rivals)
     lines += [
         f"| DuckDB, all of them | {seconds:.2f} | | {cpu:.2f} | |",

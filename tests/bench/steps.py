@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from timeline import ROOT, Contender, machine, story
+from timeline import ROOT, Contender, machine, measured, story
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS-steps.md"
@@ -73,13 +73,8 @@ def table(found: list[Contender], path: Path, search: str) -> str:
         f"{path.stat().st_size / 1e9:.2f} GB of flat JSONL, {len(answers[0]['alerts']):,} alerts; "
         f"median of {len(found[0].seconds)} runs in turns.",
         "",
-        "| whole process | median s | least to most | CPU s | peak MB |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        *measured(found),
     ]
-    for c in found:
-        spread = f"{min(c.seconds):.2f} to {max(c.seconds):.2f}"
-        row = f"{c.median:.2f} | {spread} | {c.median_cpu:.2f} | {max(c.peak_mb):.0f} |"
-        lines.append(f"| {c.name} | {row}")
     mine, theirs = by_name[CUIDX], by_name[DUCKDB]
     lines += [
         "",

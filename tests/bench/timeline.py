@@ -196,6 +196,19 @@ def table(found: list[Contender], path: Path, events: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def measured(found: list[Contender]) -> list[str]:
+    """FOUND as lines of a table."""
+    lines = [
+        "| whole process | median s | least to most | CPU s | peak MB |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for c in found:
+        spread = f"{min(c.seconds):.2f} to {max(c.seconds):.2f}"
+        row = f"{c.median:.2f} | {spread} | {c.median_cpu:.2f} | {max(c.peak_mb):.0f} |"
+        lines.append(f"| {c.name} | {row}")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--events", type=int, default=3_700_000, help="3.7 million are about 1 GB")
