@@ -294,7 +294,8 @@ class Records:
                 if frame is not dated and beside is not None:
                     made = beside(frame)  # without what turned out to be duplicates
                 # Blocks are parsed side by side, so each counts its lines from 1.
-                frame = frame.with_columns(pl.col("line") + before)
+                if before and len(frame):
+                    frame = frame.with_columns(pl.col("line") + before)
                 if grouped is not None:
                     places = pl.col("first_line", "last_line") + before
                     grouped = replace(grouped, groups=grouped.groups.with_columns(places))

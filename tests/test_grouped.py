@@ -414,6 +414,42 @@ def test_the_same_document_in_groups_and_out_of_them_is_one(tmp_path: Path) -> N
     assert differences(("\n".join(mixed) + "\n").encode(), "jsonl-flat", 900) == []
 
 
+@pytest.mark.parametrize("seed", range(40 if FULL else 4))
+def test_rows_with_holes_and_repeats_count_the_same(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns with dictionaries, in groups of rows of any size; texts as long as a view holds."""
+    monkeypatch.setattr(scan, "_FEW", 1)
+    monkeypatch.setattr("cuidx.sources.columnar._LEAST", 50 + seed % 3 * 400)
+    rng = random.Random(seed)
+    rows = [json.loads(line) for line in lines_of("flat") if line.endswith(b'"}')]
+    columns: dict[str, list[str | None]] = {}
+    for name in (
+        "ts",
+        "level",
+        "service",
+        "msg",
+        "request_id",
+        "trace_id",
+        "pod_ip",
+        "cuid",
+        "svc",
+    ):
+        some = [row[name] for row in rows if isinstance(row.get(name), str)][:60]
+        some += ["", "-", "twelve bytes", "thirteen byte", "é" * 6, "q" * 300]
+        holes = rng.choice([0, 0.02, 0.5])
+        columns[name] = [None if rng.random() < holes else rng.choice(some[: rng.choice([2, 99])])
+                         for _ in range(1500)]  # fmt: skip
+    columns["ts"] = [rng.choice(rows)["ts"] if time != "-" else None for time in columns["ts"]]
+    if seed % 4 == 1:
+        columns["_id"] = [str(rng.randrange(1200)) for _ in range(1500)]
+    path = tmp_path / "a.parquet"
+    pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).write_parquet(
+        path, row_group_size=rng.choice([20, 100, 257, 5000])
+    )
+    assert compared(path) == []
+
+
 @pytest.mark.parametrize("time", ["a text", "a time"])
 @pytest.mark.parametrize("ids", [False, True], ids=["no ids", "with ids, some twice"])
 def test_rows_of_columns_count_the_same(

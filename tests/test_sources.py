@@ -458,7 +458,8 @@ def test_columns_by_field_and_pattern() -> None:
 
 @pytest.mark.parametrize("kind", COLUMNAR)
 def test_rows_are_numbered_through(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cuidx.sources.columnar._ROWS", 7)
+    monkeypatch.setattr("cuidx.sources.columnar._LEAST", 5)
+    monkeypatch.setattr("cuidx.sources.columnar._MOST", 7)
     write(pl.DataFrame({"cuid": [f"c{n // 10}" for n in range(30)]}), "a.parquet", kind)
     events = cuidx.open_case("a.parquet").events.select("line", "container").collect()
     assert events.rows() == [(n + 1, f"c{n // 10}") for n in range(30)]

@@ -143,6 +143,9 @@ class Carry:
 
         BEFORE and LATEST are as in `formats.base.Grouped`, where other lines stand between.
         """
+        if frame.is_empty():
+            self._last = self._last if latest is None else latest
+            return frame
         time = frame["time"]
         told = time.cast(pl.Int64)
         if before is not None:

@@ -1080,6 +1080,8 @@ static int addresses(const uint8_t *begin, size_t size, uint32_t *found, int cou
 
 /* What a role is to a line that is to be grouped: no matter; tells who wrote it; takes the exact
    reader; mentions addresses. */
+enum { SEEN_BITS = 12 };
+
 enum { BESIDE = 0, KEY = 1, RARE = 2, MENTIONS = 3 };
 
 typedef struct {
@@ -1098,15 +1100,14 @@ typedef struct {
     size_t used, space;
     int32_t *table;          /* open addressing: group, or -1 */
     uint32_t mask;
-    /* Requests of groups, each once. SEEN is open addressing, too; 0 is none. BY_LINE: a pair for
-       each line instead, its request may be 0, and with its time, number, document (or 0), and
-       where in the block the request's id stands. */
+    /* Requests of groups, each at least once: SEEN has some of the last ones, for what comes again
+       comes soon. BY_LINE: a pair for each line instead, its request may be 0, and with its time,
+       number, document (or 0), and where in the block the request's id stands. */
     uint64_t *seen, *request, *document;
     uint32_t *of, *id_at, *id_size;
-    uint8_t *fresh;          /* BY_LINE: whether the group has that request for the first time */
+    uint8_t *fresh;          /* BY_LINE: whether it seems that the group has that request for the first time */
     int64_t *at, *number;
     int64_t pairs, pair_room;
-    uint64_t seen_mask, known;
     int by_line;
     /* With by_line: the addresses that lines mention, each once a line: the line's pair and it. */
     uint32_t *spot_of, *spot;
@@ -1134,12 +1135,11 @@ static Groups *groups_new(const uint8_t *uses, int roles, int by_line) {
         if (uses[i] == MENTIONS) g->mentions = by_line;
     }
     g->room = 256, g->mask = 1023, g->space = 1 << 16, g->pair_room = 1 << 12;
-    g->seen_mask = (1 << 14) - 1;
     g->latest = INT64_MIN;
     g->group = malloc((size_t)g->room * sizeof(Group));
     g->kept = malloc(g->space);
     g->table = malloc(((size_t)g->mask + 1) * sizeof(int32_t));
-    g->seen = calloc((size_t)g->seen_mask + 1, sizeof(uint64_t));
+    g->seen = calloc((size_t)1 << SEEN_BITS, sizeof(uint64_t));
     g->request = malloc((size_t)g->pair_room * sizeof(uint64_t));
     g->of = malloc((size_t)g->pair_room * sizeof(uint32_t));
     int enough = g->group && g->kept && g->table && g->seen && g->request && g->of;
@@ -1243,25 +1243,15 @@ static int grow_pairs(Groups *g) {
     return 1;
 }
 
-/* Whether it is new that GROUP has this request; -1: no memory. */
+static inline uint64_t bits_of_pair(uint32_t group, uint64_t request) {
+    return mix(request, group + 0x9E3779B97F4A7C15u) | 1;
+}
+
+/* Whether it seems new that GROUP has this request. */
 static int is_fresh(Groups *g, uint32_t group, uint64_t request) {
-    uint64_t both = mix(request, group + 0x9E3779B97F4A7C15u) | 1;
-    uint64_t at = both & g->seen_mask;
-    for (; g->seen[at]; at = (at + 1) & g->seen_mask) if (g->seen[at] == both) return 0;
-    g->seen[at] = both;
-    if (++g->known * 2 > g->seen_mask) {
-        uint64_t mask = g->seen_mask * 2 + 1;
-        uint64_t *seen = calloc((size_t)mask + 1, sizeof(uint64_t));
-        if (!seen) return -1;
-        for (uint64_t i = 0; i <= g->seen_mask; i++) {
-            if (!g->seen[i]) continue;
-            uint64_t to = g->seen[i] & mask;
-            while (seen[to]) to = (to + 1) & mask;
-            seen[to] = g->seen[i];
-        }
-        free(g->seen);
-        g->seen = seen, g->seen_mask = mask;
-    }
+    uint64_t both = bits_of_pair(group, request), *seen = &g->seen[both >> (64 - SEEN_BITS)];
+    if (*seen == both) return 0;
+    *seen = both;
     return 1;
 }
 
@@ -1391,72 +1381,97 @@ static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) 
     return instant(p, size, out);
 }
 
-/* Count the line for its group: 1; 0: it is odd after all; -1: no memory. TOLD is its time, where it
-   is no text; without DATA it is a row, whose values are anywhere. */
-static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data, const int64_t *told) {
-    const Plan *plan = s->plan;
-    Value *values = s->values;
-    int proven = 1, collected = wrapped(s, &proven);
-    if (!proven || plan->time < 0) return 0;
-    const Value *time = &values[plan->time];
-    int64_t now;
-    if (time->rank == NO_RANK || time->escaped) return 0;
-    if (told) now = *told;
-    else if (!instant_near(g, time->at, time->size, &now)) return 0;
-    if (asks(s, collected || (s->message_flags & IS_LINE))) return 0;
+/* What a line is to its group. */
+typedef struct {
+    int64_t line, time;
+    uint64_t request, document;  /* bits of them; 0: none */
+    uint32_t id_at, id_size;     /* where in the block the request's id stands, if it is in one */
+    int spotted;
+    const uint32_t *spots;       /* the addresses that it mentions */
+} Told;
+
+enum { NO_MEMORY = -1, NOT_HERE = -2 };
+
+/* The group of a line by its roles, made if it is new; or one of the above. */
+static int32_t group_of(Groups *g, const Value *values, int roles, const uint8_t *end) {
     uint64_t hash = 0;
-    for (int i = 0; i < plan->roles; i++) {
+    for (int i = 0; i < roles; i++) {
         const Value *v = &values[i];
         if (v->rank == NO_RANK || g->uses[i] == BESIDE || g->uses[i] == MENTIONS) continue;
-        if (v->escaped || g->uses[i] == RARE) return 0;
+        if (v->escaped || g->uses[i] == RARE) return NOT_HERE;
         hash = bits_of(v->at, v->size, hash ^ ((uint64_t)(i + 1) << 56));
     }
-    uint64_t request = 0;
-    const Value *id = lacks(values, plan->request) ? NULL : &values[plan->request];
-    if (!id) id = lacks(values, plan->trace) ? NULL : &values[plan->trace];
-    if (id && (id->escaped || !(request = request_bits(id->at, id->size)))) return 0;
-    uint64_t document = 0;
-    if (!lacks(values, plan->id)) {
-        const Value *own = &values[plan->id];
-        uint64_t index = bits_of((const uint8_t *)"", 0, 0) | 1;
-        if (!lacks(values, plan->index)) {
-            const Value *in = &values[plan->index];
-            if (in->escaped) return 0;
-            index = bits_of(in->at, in->size, 0) | 1;
-        }
-        if (own->escaped || !g->by_line) return 0;
-        document = bits_of(own->at, own->size, index) | 1;
-    }
-    uint32_t spots[MOST_ADDRESSES];
-    int spotted = g->mentions ? mentioned(s, g, spots) : 0;
-    if (spotted < 0) return 0;
-    int32_t found = -1;
     for (uint32_t at = (uint32_t)hash & g->mask; g->table[at] >= 0; at = (at + 1) & g->mask) {
         const Group *group = &g->group[g->table[at]];
-        if (group->hash == hash && same_keys(g, group, values, s->end)) { found = g->table[at]; break; }
+        if (group->hash == hash && same_keys(g, group, values, end)) return g->table[at];
     }
-    if (found < 0 && (found = group_new(g, hash, values)) < 0) return -1;
-    int fresh = id ? is_fresh(g, (uint32_t)found, request) : 0;
-    if (fresh < 0) return -1;
+    return group_new(g, hash, values);
+}
+
+/* Take the request and the document of a line of DATA (NULL: a row); whether they can be had here. */
+static int take_ids(const Groups *g, const Plan *plan, const Value *values, const uint8_t *data,
+                    Told *told) {
+    const Value *id = lacks(values, plan->request) ? NULL : &values[plan->request];
+    if (!id) id = lacks(values, plan->trace) ? NULL : &values[plan->trace];
+    told->request = told->document = 0, told->id_at = told->id_size = 0;
+    if (id) {
+        if (id->escaped || !(told->request = request_bits(id->at, id->size))) return 0;
+        told->id_at = data ? (uint32_t)(id->at - data) : 0, told->id_size = id->size;
+    }
+    if (lacks(values, plan->id)) return 1;
+    const Value *own = &values[plan->id];
+    uint64_t index = bits_of((const uint8_t *)"", 0, 0) | 1;
+    if (!lacks(values, plan->index)) {
+        const Value *in = &values[plan->index];
+        if (in->escaped) return 0;
+        index = bits_of(in->at, in->size, 0) | 1;
+    }
+    if (own->escaped || !g->by_line) return 0;
+    told->document = bits_of(own->at, own->size, index) | 1;
+    return 1;
+}
+
+/* Count a line for GROUP; 0: no memory. */
+static int count(Groups *g, int32_t found, const Told *told) {
+    int fresh = told->request ? is_fresh(g, (uint32_t)found, told->request) : 0;
     if (fresh || g->by_line) {
-        if (g->pairs == g->pair_room && !grow_pairs(g)) return -1;
+        if (g->pairs == g->pair_room && !grow_pairs(g)) return 0;
         int64_t at = g->pairs++;
-        g->of[at] = (uint32_t)found, g->request[at] = request;
+        g->of[at] = (uint32_t)found, g->request[at] = told->request;
         if (g->by_line) {
-            g->at[at] = now, g->number[at] = line, g->document[at] = document;
-            g->id_at[at] = id && data ? (uint32_t)(id->at - data) : 0;
-            g->id_size[at] = id ? id->size : 0;
+            g->at[at] = told->time, g->number[at] = told->line, g->document[at] = told->document;
+            g->id_at[at] = told->id_at, g->id_size[at] = told->id_size;
             g->fresh[at] = (uint8_t)fresh;
-            if (spotted && !note_spots(g, spots, spotted)) return -1;
+            if (told->spotted && !note_spots(g, told->spots, told->spotted)) return 0;
         }
     }
     Group *group = &g->group[found];
-    if (!group->lines++) group->first_line = line;
-    group->last_line = line;
-    if (now < group->first) group->first = now;
-    if (now > group->last) group->last = now;
-    g->latest = now;
+    if (!group->lines++) group->first_line = told->line;
+    group->last_line = told->line;
+    if (told->time < group->first) group->first = told->time;
+    if (told->time > group->last) group->last = told->time;
+    g->latest = told->time;
     return 1;
+}
+
+/* Count the line that stands in DATA for its group: 1; 0: it is odd after all; -1: no memory. */
+static int grouped(Line *s, Groups *g, int64_t line, const uint8_t *data) {
+    const Plan *plan = s->plan;
+    Value *values = s->values;
+    int proven = 1, collected = wrapped(s, &proven);
+    if (!proven || lacks(values, plan->time)) return 0;
+    const Value *time = &values[plan->time];
+    Told told;
+    uint32_t spots[MOST_ADDRESSES];
+    told.line = line, told.spots = spots;
+    if (time->escaped || !instant_near(g, time->at, time->size, &told.time)) return 0;
+    if (asks(s, collected || (s->message_flags & IS_LINE))) return 0;
+    if (!take_ids(g, plan, values, data, &told)) return 0;
+    told.spotted = g->mentions ? mentioned(s, g, spots) : 0;
+    if (told.spotted < 0) return 0;
+    int32_t found = group_of(g, values, plan->roles, s->end);
+    if (found < 0) return found == NO_MEMORY ? -1 : 0;
+    return count(g, found, &told) ? 1 : -1;
 }
 
 /* The groups as columns: the roles' texts, then lines, first, last, first_line, last_line. */
@@ -1782,7 +1797,7 @@ static int walk(const uint8_t *data, int64_t length, const Plan *plan, int shape
                                         : text_line(s, begin, stop);
         }
         if (proven && groups) {
-            int counted = grouped(s, groups, line, data, NULL);
+            int counted = grouped(s, groups, line, data);
             if (counted < 0) { enough = 0; break; }
             proven = counted;
         } else if (proven) {
@@ -1915,27 +1930,180 @@ EXPORT int cuidx_bits(struct ArrowArrayStream *texts, uint64_t *inout, int64_t l
     return !known || done != length;
 }
 
-/* A value of a column of texts (Utf8View); "" and "-" are none, but where ANY. */
-static Value text_of(const struct ArrowArray *column, int64_t row, int any) {
-    const uint8_t *valid = column->buffers[0];
-    const int64_t i = column->offset + row;
-    if (valid && !(valid[i >> 3] >> (i & 7) & 1)) return (Value){0, 0, NO_RANK, 0};
-    const View *view = (const View *)column->buffers[1] + i;
-    const uint8_t *at = view->size <= 12
-        ? view->head : (const uint8_t *)column->buffers[2 + view->buffer] + view->offset;
-    if (!any && (!view->size || (view->size == 1 && *at == '-')))
-        return (Value){0, 0, NO_RANK, 0};
-    return (Value){at, (uint32_t)view->size, 0, 0};
+/* A column of texts (Utf8View), from some row on. */
+typedef struct {
+    const uint8_t *valid;  /* NULL: none is null */
+    const View *views;
+    const uint8_t **buffers;
+    int64_t first;
+} Texts;
+
+static Texts texts_of(const struct ArrowArray *column, int64_t row) {
+    const int64_t first = column->offset + row;
+    return (Texts){column->null_count ? column->buffers[0] : NULL,
+                   (const View *)column->buffers[1] + first,
+                   (const uint8_t **)column->buffers + 2, first};
+}
+
+static inline int is_null(const Texts *t, int64_t row) {
+    const int64_t i = t->first + row;
+    return t->valid && !(t->valid[i >> 3] >> (i & 7) & 1);
+}
+
+static inline const uint8_t *bytes_of(const Texts *t, int64_t row) {
+    const View *view = &t->views[row];
+    return view->size <= 12 ? view->head : t->buffers[view->buffer] + view->offset;
+}
+
+/* The view of a text, all 0 where it is null. Two that are the same are the same text. */
+static inline View view_of(const Texts *t, int64_t row) {
+    return is_null(t, row) ? (View){0} : t->views[row];
+}
+
+/* A text as a value; "" and "-" are none. */
+static Value text_of(const Texts *t, int64_t row) {
+    if (is_null(t, row)) return (Value){0, 0, NO_RANK, 0};
+    const uint8_t *at = bytes_of(t, row);
+    const int32_t size = t->views[row].size;
+    if (!size || (size == 1 && *at == '-')) return (Value){0, 0, NO_RANK, 0};
+    return (Value){at, (uint32_t)size, 0, 0};
 }
 
 /* Whether a message of a row is a line of its own: a document, or with a suffix. In doubt yes. */
 static int is_layer(const Value *v) {
-    size_t i = 0;
-    if (v->rank == NO_RANK) return 0;
-    while (i < v->size && is_blank(v->at[i])) i++;
-    return (i < v->size && (v->at[i] == '{' || v->at[i] >= 0x80)) ||
-           (v->size && memchr(v->at, 0x1b, v->size)) ||
-           holds(v->at, v->size, "\"ikontainer_CUID", 16);
+    const uint8_t *p = v->at, *end = p + v->size;
+    while (p < end && is_blank(*p)) p++;
+    if (p < end && (*p == '{' || *p == '\\' || *p >= 0x80)) return 1;
+    int quoted = 0;
+#if defined(__SSE2__)
+    for (; end - p >= 16; p += 16) {
+        __m128i some = _mm_loadu_si128((const __m128i *)p);
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8(0x1b)))) return 1;
+        quoted |= _mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8('"')));
+    }
+#endif
+    for (; p < end; p++) {
+        if (*p == 0x1b) return 1;
+        quoted |= *p == '"';
+    }
+    return quoted && holds(v->at, v->size, "\"ikontainer_CUID", 16);
+}
+
+enum { AT_ONCE = 256, KNOWN_KEYS = 1 << 11 };
+
+/* Rows on their way into groups, step by step for some at once: each step's values are then near,
+   or on their way. KEYS remembers what came before in a batch: a text that comes again in a column
+   with a dictionary has the same view, so that its bytes need not be looked at. */
+typedef struct {
+    int count, role[MOST_ROLES];  /* the roles that say which group it is, and the rare ones */
+    View *keys;                   /* KNOWN_KEYS times COUNT, and the group that they stand for */
+    int32_t *group;               /* -1: none yet */
+    Texts texts[MOST_ROLES];
+    Told told[AT_ONCE];
+    uint64_t hash[AT_ONCE];
+    int32_t found[AT_ONCE];       /* NOT_HERE: the row is odd */
+} Rows;
+
+static void rows_free(Rows *r) {
+    if (!r) return;
+    free(r->keys); free(r->group); free(r);
+}
+
+static Rows *rows_new(const uint8_t *uses, int roles) {
+    Rows *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    for (int i = 0; i < roles; i++)
+        if (uses[i] == KEY || uses[i] == RARE) r->role[r->count++] = i;
+    r->keys = malloc(((size_t)r->count + 1) * KNOWN_KEYS * sizeof(View));
+    r->group = malloc(KNOWN_KEYS * sizeof(int32_t));
+    if (r->keys && r->group) return r;
+    rows_free(r);
+    return NULL;
+}
+
+/* Views of another batch mean other texts. */
+static void rows_forget(Rows *r) { memset(r->group, -1, KNOWN_KEYS * sizeof(int32_t)); }
+
+static inline uint64_t bits_of_view(const View *view, uint64_t seed) {
+    const uint8_t *p = (const uint8_t *)view;
+    return mix(eight(p) ^ 0xE7037ED1A0B428DBu, eight(p + 8) ^ seed);
+}
+
+/* The times of SIZE rows; those without one are odd. NUMBERS: they are no texts. */
+static void rows_times(Rows *r, Groups *g, const Plan *plan, const struct ArrowArray *numbers,
+                       int64_t row, int size) {
+    const Texts *texts = &r->texts[plan->time];
+    for (int i = 0; i < size; i++) {
+        int64_t *time = &r->told[i].time;
+        r->found[i] = NOT_HERE;
+        if (is_null(texts, i)) continue;
+        if (numbers) *time = ((const int64_t *)numbers->buffers[1])[numbers->offset + row + i];
+        else if (!instant_near(g, bytes_of(texts, i), (size_t)texts->views[i].size, time)) continue;
+        r->found[i] = 0;
+    }
+}
+
+/* Whether row I's message makes it odd: whether it may tell what the other values in S do not. */
+static int row_asks(const Rows *r, const Line *s, int i) {
+    const Plan *plan = s->plan;
+    const Texts *texts = &r->texts[plan->message];
+    if (is_null(texts, i)) return 0;
+    if (plan->level != -1 && lacks(s->values, plan->level)) return 1;
+    const Value message = {bytes_of(texts, i), (uint32_t)texts->views[i].size, 0, 0};
+    return is_layer(&message) || (lacks(s->values, plan->request) && lacks(s->values, plan->trace) &&
+                                  tells(message.at, message.size, 1));
+}
+
+/* The requests and documents of SIZE rows, and whether their messages tell more. */
+static void rows_ids(Rows *r, const Groups *g, Line *s, int size) {
+    const Plan *plan = s->plan;
+    const int32_t roles[] = {plan->level, plan->request, plan->trace, plan->id, plan->index};
+    for (int i = 0; i < size; i++) {
+        if (r->found[i] < 0) continue;
+        for (int k = 0; k < 5; k++)
+            if (roles[k] >= 0) s->values[roles[k]] = text_of(&r->texts[roles[k]], i);
+        if ((plan->message >= 0 && row_asks(r, s, i)) ||
+            !take_ids(g, plan, s->values, NULL, &r->told[i])) r->found[i] = NOT_HERE;
+    }
+}
+
+/* The groups of SIZE rows; 0: no memory. */
+static int rows_groups(Rows *r, Groups *g, Line *s, int size) {
+    memset(r->hash, 0, sizeof r->hash);
+    for (int k = 0; k < r->count; k++) {
+        const Texts *texts = &r->texts[r->role[k]];
+        for (int i = 0; i < size; i++) {
+            const View view = view_of(texts, i);
+            r->hash[i] = bits_of_view(&view, r->hash[i]);
+        }
+    }
+    for (int i = 0; i < size; i++) {
+        if (r->found[i] < 0) continue;
+        const size_t at = (size_t)(r->hash[i] >> 32) & (KNOWN_KEYS - 1);
+        View *keys = r->keys + at * (size_t)r->count;
+        int known = r->group[at] >= 0;
+        for (int k = 0; known && k < r->count; k++) {
+            const View view = view_of(&r->texts[r->role[k]], i);
+            known = !memcmp(&keys[k], &view, sizeof view);
+        }
+        if (!known) {
+            for (int k = 0; k < r->count; k++)
+                s->values[r->role[k]] = text_of(&r->texts[r->role[k]], i);
+            r->found[i] = group_of(g, s->values, s->plan->roles, NULL);
+            if (r->found[i] == NO_MEMORY) return 0;
+            if (r->found[i] < 0) continue;
+            for (int k = 0; k < r->count; k++) keys[k] = view_of(&r->texts[r->role[k]], i);
+            r->group[at] = r->found[i];
+        }
+        r->found[i] = r->group[at];
+    }
+    return 1;
+}
+
+/* Have the texts of SIZE rows come near that are not in their views. */
+static void rows_fetch(const Texts *texts, int size) {
+    for (int i = 0; i < size; i++)
+        if (!is_null(texts, i)) __builtin_prefetch(bytes_of(texts, i));
 }
 
 /* `cuidx_group` of rows: structs, whose fields are the roles, texts all but the time, which may be
@@ -1946,46 +2114,45 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
     found_nothing(found, schemas, arrays);
     struct ArrowSchema schema;
     if (rows->get_schema(rows, &schema)) return 3;
-    int known = schema.n_children == plan->roles, in_numbers = -1;
-    for (int i = 0; known && i < plan->roles; i++) {
+    int fits = schema.n_children == plan->roles, in_numbers = -1;
+    for (int i = 0; fits && i < plan->roles; i++) {
         if (i == plan->time && !strcmp(schema.children[i]->format, "l")) in_numbers = i;
-        else known = !strcmp(schema.children[i]->format, "vu");
+        else fits = !strcmp(schema.children[i]->format, "vu");
     }
     schema.release(&schema);
-    if (!known) return 3;
+    if (!fits) return 3;
     Groups *groups = groups_new(uses, plan->roles, by_line);
     Line *s = line_new(plan, NULL);
-    int enough = groups && s;
+    Rows *r = rows_new(uses, plan->roles);
+    int enough = groups && s && r;
     int64_t room = 0, line = 0;
+    if (s) no_values(s);
     while (enough) {
         struct ArrowArray array;
         if (rows->get_next(rows, &array) || !array.release) break;
-        for (int64_t row = 0; enough && row < array.length; row++, line++) {
-            int64_t time = 0;
-            no_values(s);
-            s->message_flags = IS_LINE;
-            for (int i = 0; i < plan->roles; i++) {
-                const struct ArrowArray *column = array.children[i];
-                if (i != in_numbers) {
-                    s->values[i] = text_of(column, array.offset + row, i == plan->message);
-                    continue;
-                }
-                const uint8_t *valid = column->buffers[0];
-                int64_t at = column->offset + array.offset + row;
-                if (valid && !(valid[at >> 3] >> (at & 7) & 1)) continue;
-                s->values[i] = (Value){(const uint8_t *)"", 0, 0, 0};
-                time = ((const int64_t *)column->buffers[1])[at];
+        rows_forget(r);
+        for (int64_t row = 0; enough && row < array.length; row += AT_ONCE) {
+            const int size = (int)(array.length - row < AT_ONCE ? array.length - row : AT_ONCE);
+            for (int i = 0; i < plan->roles; i++)
+                r->texts[i] = texts_of(array.children[i], array.offset + row);
+            if (plan->request >= 0) rows_fetch(&r->texts[plan->request], size);
+            if (plan->message >= 0) rows_fetch(&r->texts[plan->message], size);
+            if (plan->time < 0) memset(r->found, 0xFF, sizeof r->found);  /* odd, all of them */
+            else rows_times(r, groups, plan, in_numbers < 0 ? NULL : array.children[in_numbers],
+                            array.offset + row, size);
+            rows_ids(r, groups, s, size);
+            enough = rows_groups(r, groups, s, size);
+            for (int i = 0; enough && i < size; i++, line++) {
+                r->told[i].line = line;
+                enough = r->found[i] >= 0 ? count(groups, r->found[i], &r->told[i])
+                                          : note_odd(found, &room, groups, (Odd){line, 0, 0, 0});
             }
-            int counted = 0;
-            if (plan->message < 0 || !is_layer(&s->values[plan->message]))
-                counted = grouped(s, groups, line, NULL, in_numbers < 0 ? NULL : &time);
-            if (counted < 0 || (!counted && !note_odd(found, &room, groups, (Odd){line, 0, 0, 0})))
-                enough = 0;
         }
         array.release(&array);
     }
     found->lines = line;
     found->latest = enough ? groups->latest : INT64_MIN;
+    rows_free(r);
     line_free(s);
     return !told(groups, plan->roles, enough, found, schemas, arrays);
 }
