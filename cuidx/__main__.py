@@ -1,5 +1,6 @@
 """`cuidx` and `python -m cuidx`."""
 
+import gc
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> None:
         from cuidx.tagger.app import main as tag
 
         sys.exit(tag(sys.argv[2:]))
+    # What is loaded stays; to look through it for garbage again and again takes time at each start.
+    gc.set_threshold(100_000, 50, 100)
     try:
         from cuidx.cli.app import main as others
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -249,9 +250,13 @@ def one_text(nanoseconds: int | None) -> str | None:
     """The same for a single count of nanoseconds since 1970."""
     if nanoseconds is None:
         return None
-    return str(pl.Series([nanoseconds]).cast(TIME).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ").item())
+    seconds, below = divmod(nanoseconds, _NS)
+    digits = 0 if not below else 3 if not below % 1_000_000 else 6 if not below % 1000 else 9
+    fraction = f".{below:09d}"[: digits + 1] if digits else ""
+    return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}{fraction}Z"
 
 
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the Z is written behind it
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 

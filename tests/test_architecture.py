@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import cuidx
+from cuidx.cli import app
 from cuidx.formats import BY_NAME, FORMATS
 
 ROOT = Path(cuidx.__file__).parent
@@ -135,6 +137,22 @@ def test_the_first_step_loads_nothing_heavy(how: list[str]) -> None:
     assert loaded & HEAVY == set()
 
 
+def test_a_question_loads_no_other_command_and_nothing_to_check_plain_values_with() -> None:
+    words = ["timeline", "fixtures/paper/figure5.jsonl", "-q", "-f", "json", "-o", os.devnull]
+    shown = f"import sys; from cuidx.cli.app import run; run({words!r}); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+        cwd=ROOT.parent,
+    )
+    loaded = set(done.stdout.split())
+    assert "cuidx.cli.timeline" in loaded
+    assert loaded & {"cuidx.cli.report", "pydantic", "rich", "elasticsearch", "altair"} == set()
+
+
 # --- nothing is left unregistered ----------------------------------------------------------------
 
 
@@ -187,6 +205,13 @@ QUESTIONS = sorted(
     for name, function in COMMANDS.items()
     if any(ast.unparse(a.annotation or a) == "o.Sources" for a in function.args.args)
 )
+
+
+def test_a_command_is_found_by_its_module() -> None:
+    named = {name for path in (ROOT / "cli").glob("*.py") for name, _ in commands_in(path)}
+    assert sorted(named) == sorted(app.COMMANDS)
+    for name in app.COMMANDS:
+        assert name in dict(commands_in(ROOT / "cli" / f"{name}.py"))
 
 
 def test_every_command_that_was_written_is_in_the_help() -> None:

@@ -6,13 +6,20 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
+from cuidx.cli.typed import take_as_typed
 from cuidx.errors import CuidxError
 
+# A module each; the others are not loaded where one is named.
+COMMANDS = (
+    "annotate", "completion", "convert", "detect", "findings", "formats", "manifest", "push",
+    "report", "resolve", "reuse", "simulate", "split", "steps", "tag", "timeline", "trace",
+)  # fmt: skip
 COMPLETE = "_CUIDX_COMPLETE"  # set by a shell's script that asks what a word may become
 EPILOG = (
     "Exit codes: 0 done, 1 nothing matches, 2 wrong usage, 3 a source can't be read, "
@@ -20,8 +27,20 @@ EPILOG = (
 )
 
 
+class _Group(TyperGroup):
+    """All commands; `_Command` says why."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, with --help."""
+        return take_as_typed(super().get_params(ctx))
+
+
 class _Command(TyperCommand):
-    """A command whose help names SOURCE as users type it."""
+    """A command that takes plain values itself, and whose help names SOURCE as users type it."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, with --help."""
+        return take_as_typed(super().get_params(ctx))
 
     def get_help(self, ctx: Any) -> str:
         """The help page; typer writes the type of a list into it."""
@@ -45,6 +64,7 @@ class _App(typer.Typer):
 
 app = _App(
     name="cuidx",
+    cls=_Group,
     help="Tell reused IP addresses in container logs apart.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -80,46 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of a command line; errors are one or two lines on standard error."""
-    # importing registers the commands
-    from cuidx.cli import (
-        annotate,
-        completion,
-        convert,
-        detect,
-        findings,
-        formats,
-        manifest,
-        push,
-        report,
-        resolve,
-        reuse,
-        simulate,
-        split,
-        steps,
-        tag,
-        timeline,
-        trace,
-    )
-
-    del (
-        annotate,
-        completion,
-        convert,
-        detect,
-        findings,
-        formats,
-        manifest,
-        push,
-        report,
-        resolve,
-        reuse,
-        simulate,
-        split,
-        steps,
-        tag,
-        timeline,
-        trace,
-    )
+    typed = sys.argv[1:] if arguments is None else arguments
+    for name in typed[:1] if typed[:1] and typed[0] in COMMANDS else COMMANDS:
+        import_module(f"cuidx.cli.{name}")  # which registers the command
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
