@@ -18,6 +18,7 @@ from stories import FIXTURES, ROOT, at, jsonl
 import cuidx
 from cuidx.analyses import steps as analysis
 from cuidx.enrich.mentions import mentions
+from cuidx.reading import Records
 
 DEV = FIXTURES / "dev"
 SEARCHES = ("ip_search", "ip_time_search", "cuid_search")
@@ -350,3 +351,21 @@ def test_the_json_is_the_interfaces() -> None:
     }  # fmt: skip
     assert list(said["alerts"][0]) == list(analysis.ALERTS)
     assert said["alerts"][0]["ip_time_search"] is None
+
+
+@pytest.mark.parametrize("search", ["own", "any"])
+def test_steps_for_errors_read_the_sources_once(
+    search: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    generate(20_000, 3, "flat", path)  # larger than what is read at once for detection
+    passes, parts = 0, Records.parts
+
+    def counting(*given: Any, **more: Any) -> Any:
+        nonlocal passes
+        passes += 1
+        return parts(*given, **more)
+
+    monkeypatch.setattr(Records, "parts", counting)
+    assert len(cuidx.open_case(path).compare_searches(search=search).alerts) > 10
+    assert passes == 1

@@ -43,7 +43,8 @@ def compare_searches(
         raise UsageError(
             f"--alert-level {alert_level}: no level is called so", do=", ".join(LEVELS)
         )
-    wanted = places(said, story.paths)
+    # Paths are known once the sources are read, which the search for errors does once for all.
+    wanted = places(said, story.paths) if said else []
     sizes = None
     if story.server is None or search == "any":
         if story.server is not None:

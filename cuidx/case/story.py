@@ -126,7 +126,8 @@ class Story:
                     pairs.append(part.beside)
                 if part.grouped is not None:
                     # What each line says has been used; kept, it would grow with the lines.
-                    grouped.append((part.source, replace(part.grouped, by_line=None)))
+                    small = replace(part.grouped, by_line=None, data=b"", spots=None)
+                    grouped.append((part.source, small))
                 yield part.source, part.frame
 
         return Summary.of(parts(), pairs, grouped)
