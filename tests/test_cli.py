@@ -25,7 +25,7 @@ from stories import jsonl, suffix
 
 import cuidx
 from cuidx import times
-from cuidx.cli.app import app, run
+from cuidx.cli.app import COMMANDS, run
 from cuidx.formats import BY_NAME
 
 ROOT = Path(__file__).parent.parent
@@ -720,12 +720,7 @@ def test_colour_is_for_terminals_and_can_be_turned_off() -> None:
     assert ask("timeline", EXPORT, FORCE_COLOR="1", NO_COLOR="1") == plain
 
 
-def commands() -> list[str]:
-    ask("--version")  # registers them
-    return [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
-
-
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_example_in_the_help_works(command: str, tmp_path: Path) -> None:
     said = ask(command, "--help")
     assert (said.code, said.err) == (0, "")

@@ -15,11 +15,27 @@ from typer.core import TyperCommand, TyperGroup
 from cuidx.cli.typed import take_as_typed
 from cuidx.errors import CuidxError
 
-# A module each; the others are not loaded where one is named.
-COMMANDS = (
-    "annotate", "completion", "convert", "detect", "findings", "formats", "manifest", "push",
-    "report", "resolve", "reuse", "simulate", "split", "steps", "tag", "timeline", "trace",
-)  # fmt: skip
+# A module each, with the first line of its command's docstring: only what is run is loaded.
+COMMANDS = {
+    "annotate": "Show every event and who had each IP that it mentions.",
+    "completion": "Print the completion script for a shell, to be read at its start.",
+    "convert": "Write the events, normalised: Parquet (a source like any other), JSON lines, CSV.",
+    "detect": "Say what each file is taken for and why: format, identity, span, order, zone.",
+    "findings": "Show what is odd in the evidence: forged suffixes, two holders, clocks, gaps, "
+    "cuts.",
+    "formats": "List the input formats; their names are what --input-format takes.",
+    "manifest": "Print Kubernetes YAML for the tagger.",
+    "push": "Write events to an Elasticsearch index; what is there already is not written twice.",
+    "report": "Write one page with who had which address, what has to be read, and what is odd.",
+    "resolve": "Show who held an IP at a time, or all its holders: one, several, or unknown.",
+    "reuse": "Show every own IP with its holders in order, and what each change was.",
+    "simulate": "Write a made-up cluster's logs, with the truth beside them.",
+    "split": "Write the original lines to files, one for each container; list the files.",
+    "steps": "Show what is read after an alert: searching by IP, by IP and time, and by container.",
+    "tag": "Give every line of a folder's logs its CUID; a sidecar.",
+    "timeline": "Show when each container lived, on which addresses, and how it ended.",
+    "trace": "Show the way of a request through the containers, and who called whom.",
+}
 COMPLETE = "_CUIDX_COMPLETE"  # set by a shell's script that asks what a word may become
 EPILOG = (
     "Exit codes: 0 done, 1 nothing matches, 2 wrong usage, 3 a source can't be read, "
@@ -28,11 +44,17 @@ EPILOG = (
 
 
 class _Group(TyperGroup):
-    """All commands; `_Command` says why."""
+    """All commands, loaded or not; `_Command` says why it looks at parameters."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters, with --help."""
         return take_as_typed(super().get_params(ctx))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands of the help page."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 class _Command(TyperCommand):
@@ -49,17 +71,11 @@ class _Command(TyperCommand):
 
 
 class _App(typer.Typer):
-    """Commands with the first line of their docstring, whole, as summary."""
+    """Commands of the class `_Command`."""
 
     def command(self, name: str | None = None, **how: Any) -> Callable[[Any], Any]:
         """`typer.Typer.command`."""
-
-        def register(function: Any) -> Any:
-            summary = (function.__doc__ or "").strip().partition("\n")[0]
-            how.setdefault("short_help", summary)
-            return super(_App, self).command(name, cls=_Command, **how)(function)
-
-        return register
+        return super().command(name, cls=_Command, **how)
 
 
 app = _App(
@@ -100,9 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of a command line; errors are one or two lines on standard error."""
-    typed = sys.argv[1:] if arguments is None else arguments
-    for name in typed[:1] if typed[:1] and typed[0] in COMMANDS else COMMANDS:
-        import_module(f"cuidx.cli.{name}")  # which registers the command
+    _load((sys.argv[1:] if arguments is None else arguments)[:1])
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
@@ -146,6 +160,14 @@ def run(arguments: list[str] | None = None) -> int:
             3,
         )
     return code if isinstance(code, int) else 0
+
+
+def _load(first: list[str]) -> None:
+    """Register the command that is FIRST; all where it is none, for what is close to it."""
+    if COMPLETE not in os.environ and (not first or first[0].startswith("-")):
+        return
+    for name in first if first and first[0] in COMMANDS else COMMANDS:
+        import_module(f"cuidx.cli.{name}")
 
 
 def _usage(error: Any) -> int:
