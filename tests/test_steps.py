@@ -369,3 +369,23 @@ def test_steps_for_errors_read_the_sources_once(
     monkeypatch.setattr(Records, "parts", counting)
     assert len(cuidx.open_case(path).compare_searches(search=search).alerts) > 10
     assert passes == 1
+
+
+@pytest.mark.parametrize("search", ["own", "any"])
+@pytest.mark.parametrize(
+    ("since", "until"), [("-2h", None), (None, "-90m"), ("-3h", "-1h"), ("1990-01-01", None)]
+)
+def test_errors_of_a_time_are_found_in_lines_that_were_kept_as_in_those_read_again(
+    search: str, since: str | None, until: str | None, generated: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def asked() -> Any:
+        case = cuidx.open_case(generated, since=since, until=until)
+        return case.compare_searches(alert_level="error", search=search)
+
+    kept = asked()
+    monkeypatch.setattr("cuidx.case.steps._kept", lambda *_, **__: None)
+    read = asked()
+    assert kept.alerts.equals(read.alerts)
+    assert (kept.totals, kept.hits.rows()) == (read.totals, read.hits.rows())
+    assert kept.alerts.height > 3

@@ -1,4 +1,4 @@
-"""The questions one can ask of a case; each is answered by a module of its own."""
+"""The questions one can ask of a case; a module of its own answers each, loaded when needed."""
 
 from __future__ import annotations
 
@@ -20,26 +20,15 @@ from cuidx.analyses.lifetimes import lifetimes
 from cuidx.analyses.lookups import Lookup
 from cuidx.analyses.resolve import resolve
 from cuidx.analyses.reuse import reuse
-from cuidx.analyses.split import By
-from cuidx.analyses.steps import Steps
-from cuidx.analyses.trace import HOPS
 from cuidx.case.convert import CONVERTED, kept_records, kept_sources, with_mentions
-from cuidx.case.detect import detect
 from cuidx.case.filters import Filters
-from cuidx.case.findings import findings
 from cuidx.case.flow import Flow
-from cuidx.case.pictures import reuse_chart, steps_chart, timeline_chart
-from cuidx.case.push import push_events, push_lifetimes
 from cuidx.case.rows import as_given
-from cuidx.case.split import write_files
-from cuidx.case.steps import compare_searches
 from cuidx.case.story import Story
 from cuidx.case.told import Told, warnings
-from cuidx.case.trace import trace_calls
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
 from cuidx.formats.kept import metadata
-from cuidx.present.notebook import summary
 from cuidx.present.rows import json_rows
 from cuidx.reading import Opened, Options, Records
 from cuidx.schema import EVENTS, ROLES
@@ -48,6 +37,9 @@ from cuidx.sources.paths import STDIN, Source
 
 if TYPE_CHECKING:
     import altair as alt
+
+    from cuidx.analyses.split import By
+    from cuidx.analyses.steps import Steps
 
 # Annotated events take many times the room of their lines.
 _SMALL: Final = 4 << 20
@@ -274,6 +266,8 @@ class Case:
         Raises:
             UsageError: an ALERT that is no event, or words that mean nothing.
         """
+        from cuidx.case.steps import compare_searches
+
         return compare_searches(self._story, self._filters, alert, alert_level, search, window)
 
     def trace(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
@@ -285,18 +279,26 @@ class Case:
         Raises:
             UsageError: both or none are given, or several containers begin so.
         """
+        from cuidx.analyses.trace import HOPS
+
         return self.trace_calls(request, container).select(list(HOPS))
 
     def trace_calls(self, request: str | None = None, container: str | None = None) -> pl.DataFrame:
         """`trace` with each line's level and its caller's port: `analyses.trace.TRACED`."""
+        from cuidx.case.trace import trace_calls
+
         return trace_calls(self._story, self._filters, request, container)
 
     def findings(self) -> pl.DataFrame:
         """What is odd in the evidence, with its lines: `analyses.findings.FINDINGS`."""
+        from cuidx.case.findings import findings
+
         return findings(self._story, self._filters)
 
     def detect(self) -> pl.DataFrame:
         """What each source was found to be, and why: `analyses.detect.FILES`."""
+        from cuidx.case.detect import detect
+
         return detect(self._story)
 
     def split(
@@ -311,16 +313,22 @@ class Case:
         Raises:
             UsageError: OUTPUT can't be that folder.
         """
+        from cuidx.case.split import write_files
+
         return write_files(self._story, self._filters, output, by, force=force)
 
     # -- charts ----------------------------------------------------------------------------
 
     def timeline_chart(self, most: int = 60) -> alt.LayerChart:
         """The lifetimes on lanes of addresses, an altair chart; at MOST so many lanes."""
+        from cuidx.case.pictures import timeline_chart
+
         return timeline_chart(self._story, self._filters, self.lifetimes(), most)
 
     def reuse_chart(self, most: int = 40) -> alt.LayerChart:
         """Whose the lines of each reused address are, an altair chart of at MOST so many."""
+        from cuidx.case.pictures import reuse_chart
+
         return reuse_chart(self.reuse(), most)
 
     def steps_chart(
@@ -335,6 +343,8 @@ class Case:
 
         The options are those of `compare_searches`; at MOST so many containers have bars.
         """
+        from cuidx.case.pictures import steps_chart
+
         found = self.compare_searches(alert, alert_level, search, window)
         return steps_chart(found, self.services, window, most)
 
@@ -392,6 +402,8 @@ class Case:
             UsageError: TO is no such URL.
             SourceError: the server can't be reached, or refuses.
         """
+        from cuidx.case.push import push_events, push_lifetimes
+
         target = parse(to, ca=self.ca, insecure=self.insecure, index=index)
         if set(target.index) & set("*,?"):
             raise UsageError(f"{target.index}: a pattern", do="push writes to one index: name it")
@@ -430,6 +442,8 @@ class Case:
         return f"<cuidx.Case of {paths}>"
 
     def _repr_html_(self) -> str:
+        from cuidx.present.notebook import summary
+
         return summary(json_rows(self.lifetimes()), self.accounting.as_json(), self.warnings)
 
 

@@ -87,6 +87,11 @@ class Filters:
         return bool(self._since or self._until or self._where)
 
     @property
+    def by_time(self) -> bool:
+        """Whether a time is all that an event needs to fit."""
+        return not self._where
+
+    @property
     def said(self) -> list[str]:
         """The filters as typed."""
         return [words for words, _ in self._conditions()]

@@ -18,7 +18,7 @@ from cuidx.case.story import Story
 from cuidx.enrich.identity import level_of, request_text
 from cuidx.enrich.mentions import mentions
 from cuidx.errors import UsageError
-from cuidx.schema import LEVEL, LEVELS, ROLES
+from cuidx.schema import LEVEL, LEVELS, ROLES, TIME
 from cuidx.sources.elastic import layout
 from cuidx.sources.elastic.index import Query
 
@@ -50,10 +50,11 @@ def compare_searches(
         if story.server is not None:
             story.notes.append("--search any looks into messages: all lines were read here")
         everywhere, kept = search == "any", None
-        if not wanted and filters.keep is None:
-            kept = _kept(story, least or "FATAL", mentions=everywhere)
+        if not wanted and least is not None and filters.by_time:
+            kept = _kept(story, least, mentions=everywhere)
         if kept is not None:
             events, alerts, found = kept.told(story.paths, story.enrich, story.is_for_leases)
+            alerts = _at_times(alerts, filters.keep)
         else:
             events, alerts, found = _searched(story, filters, wanted, least, everywhere=everywhere)
     else:
@@ -67,6 +68,14 @@ def _kept(story: Story, least: str, *, mentions: bool) -> Lines | None:
     kept = Lines(least, mentions=mentions)
     story.keep(kept)
     return kept if story.is_settled and kept.whole else None
+
+
+def _at_times(alerts: pl.DataFrame, keep: pl.Expr | None) -> pl.DataFrame:
+    """Those of ALERTS that KEEP leaves, an expression on their time."""
+    if keep is None:
+        return alerts
+    dated = alerts.select(pl.col("time").cast(TIME)).with_columns(keep.fill_null(False).alias("k"))
+    return alerts.filter(dated["k"])
 
 
 def _writers(story: Story) -> pl.DataFrame:
