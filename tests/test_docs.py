@@ -268,6 +268,7 @@ def test_check_says_what_sizes_ran(tmp_path: Path) -> None:
     )
     said = check_in(full, "--full")
     benchmarks = [
+        "tests/bench/start.py",
         "tests/bench/timeline.py",
         "tests/bench/steps.py",
         "tests/bench/report.py",
