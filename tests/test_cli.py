@@ -773,6 +773,31 @@ def test_bash_completes_commands_options_and_values(
     assert done.stderr == ""
 
 
+def test_zsh_is_told_whole_summaries() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cuidx"],
+        env={**os.environ, "_CUIDX_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "cuidx rep"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert f'"report":"{COMMANDS["report"]}"' in done.stdout
+
+
+@pytest.mark.parametrize("words", [["--"], []])
+def test_a_command_may_stand_behind_the_end_of_options(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cuidx", *words, "timeline", FIGURE, "-q", "-f", "json"],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.stdout == ask("timeline", FIGURE, "-q", "-f", "json").out
+
+
 def test_a_report_is_a_page_and_one_of_nothing_says_so() -> None:
     assert ask("report", EXPORT, "-f", "json") == Said(
         2,

@@ -29,7 +29,7 @@ from test_cli import ask
 
 import cuidx
 from cuidx.sources import stream
-from cuidx.sources.columnar import COLUMNAR
+from cuidx.sources.columnar import COLUMNAR, frames
 from cuidx.sources.paths import expand
 
 COUNT = 3000  # lines of LONG: several blocks of every packer
@@ -463,6 +463,12 @@ def test_rows_are_numbered_through(kind: str, monkeypatch: pytest.MonkeyPatch) -
     write(pl.DataFrame({"cuid": [f"c{n // 10}" for n in range(30)]}), "a.parquet", kind)
     events = cuidx.open_case("a.parquet").events.select("line", "container").collect()
     assert events.rows() == [(n + 1, f"c{n // 10}") for n in range(30)]
+
+
+def test_small_groups_of_rows_are_put_together(tmp_path: Path) -> None:
+    pl.DataFrame({"a": range(3000)}).write_parquet(tmp_path / "a.parquet", row_group_size=10)
+    (frame,) = frames("a", str(tmp_path / "a.parquet"), "parquet")
+    assert frame["a"].to_list() == list(range(3000))
 
 
 def test_parquet_that_is_no_file_of_logs_still_gives_events() -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -389,3 +390,15 @@ def test_errors_of_a_time_are_found_in_lines_that_were_kept_as_in_those_read_aga
     assert kept.alerts.equals(read.alerts)
     assert (kept.totals, kept.hits.rows()) == (read.totals, read.hits.rows())
     assert kept.alerts.height > 3
+
+
+@pytest.mark.parametrize("search", ["own", "any"])
+def test_an_index_of_another_version_is_read_and_counted_here(search: str) -> None:
+    def asked(case: Any) -> Any:
+        return case.compare_searches(alert_level="error", search=search).alerts
+
+    case = cuidx.open_case(DEV / "export.jsonl")
+    case._story.server = SimpleNamespace(summary=lambda: None)  # type: ignore[assignment]
+    assert asked(case).equals(asked(cuidx.open_case(DEV / "export.jsonl")))
+    assert case.warnings.count("computed here: another version of cuidx wrote to the index") == 1
+    assert not [said for said in case.warnings if "--search any" in said]

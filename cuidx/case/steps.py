@@ -43,6 +43,8 @@ def compare_searches(
         raise UsageError(
             f"--alert-level {alert_level}: no level is called so", do=", ".join(LEVELS)
         )
+    if story.server is not None:
+        _ = story.raw_summary  # it may turn out that the server can't compute it
     # Paths are known once the sources are read, which the search for errors does once for all.
     wanted = places(said, story.paths) if said else []
     sizes = None

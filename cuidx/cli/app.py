@@ -71,11 +71,17 @@ class _Command(TyperCommand):
 
 
 class _App(typer.Typer):
-    """Commands of the class `_Command`."""
+    """Commands with the first line of their docstring, whole, as summary."""
 
     def command(self, name: str | None = None, **how: Any) -> Callable[[Any], Any]:
         """`typer.Typer.command`."""
-        return super().command(name, cls=_Command, **how)
+
+        def register(function: Any) -> Any:
+            summary = (function.__doc__ or "").strip().partition("\n")[0]
+            how.setdefault("short_help", summary)
+            return super(_App, self).command(name, cls=_Command, **how)(function)
+
+        return register
 
 
 app = _App(
@@ -164,7 +170,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _load(first: list[str]) -> None:
     """Register the command that is FIRST; all where it is none, for what is close to it."""
-    if COMPLETE not in os.environ and (not first or first[0].startswith("-")):
+    is_option = not first or (first[0].startswith("-") and first[0] != "--")
+    if is_option and COMPLETE not in os.environ:
         return
     for name in first if first and first[0] in COMMANDS else COMMANDS:
         import_module(f"cuidx.cli.{name}")

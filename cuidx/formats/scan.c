@@ -1080,7 +1080,7 @@ static int addresses(const uint8_t *begin, size_t size, uint32_t *found, int cou
 
 /* What a role is to a line that is to be grouped: no matter; tells who wrote it; takes the exact
    reader; mentions addresses. */
-enum { SEEN_BITS = 12 };
+enum { SEEN_BITS = 15 };
 
 enum { BESIDE = 0, KEY = 1, RARE = 2, MENTIONS = 3 };
 

@@ -55,10 +55,12 @@ def frames(
 def _large(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """PARTS, with small ones put together."""
     small: list[pl.DataFrame] = []
+    rows = 0
     for part in parts:
         small.append(part)
-        if sum(map(len, small)) >= _LEAST:
+        rows += len(part)
+        if rows >= _LEAST:
             yield pl.concat(small, rechunk=False)
-            small = []
+            small, rows = [], 0
     if small:
         yield pl.concat(small, rechunk=False)
