@@ -372,9 +372,14 @@ def test_steps_for_errors_read_the_sources_once(
     assert passes == 1
 
 
-@pytest.mark.parametrize("search", ["own", "any"])
 @pytest.mark.parametrize(
-    ("since", "until"), [("-2h", None), (None, "-90m"), ("-3h", "-1h"), ("1990-01-01", None)]
+    ("search", "since", "until"),
+    [
+        ("own", "-2h", None),
+        ("any", None, "-90m"),
+        ("own", "-3h", "-1h"),
+        ("any", "1990-01-01", None),
+    ],
 )
 def test_errors_of_a_time_are_found_in_lines_that_were_kept_as_in_those_read_again(
     search: str, since: str | None, until: str | None, generated: Path,
