@@ -33,7 +33,7 @@ from cuidx.formats.scan import Scanner, can_group
 from cuidx.schema import INNER_ROLES, KIND, MENTIONING, ROLES
 from cuidx.sources import seek
 from cuidx.sources.columnar import COLUMNAR, NAMES, frames
-from cuidx.sources.elastic.index import Foreign, Piece, Query, Window
+from cuidx.sources.elastic.index import Foreign, Piece, Query, Stored, Window
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -387,7 +387,7 @@ class Records:
             try:
                 try:
                     if source.remote is not None:
-                        yield from self._remote_tasks(at, source, want, only)
+                        yield from self._remote_tasks(at, source.remote, want, only)
                     else:
                         in_groups = how.in_groups and source.twin_of is None
                         here = how._replace(in_groups=in_groups)
@@ -584,9 +584,8 @@ class Records:
         return scanner
 
     def _remote_tasks(
-        self, at: int, source: Source, want: frozenset[str], only: Query | None
+        self, at: int, remote: Stored | Foreign, want: frozenset[str], only: Query | None
     ) -> Iterator[_Task]:
-        assert source.remote is not None  # noqa: S101 - asked before
         opened, options = self.opened[at], self.options
         opened.format = "elasticsearch"
         roles = table(options.fields)
@@ -594,15 +593,15 @@ class Records:
                                   strict_json=True, notes=opened.notes)  # fmt: skip
         parse = partial(_parse, elasticdump, reading, options.tz, self.newest)
         first = True
-        if isinstance(source.remote, Foreign):
+        if isinstance(remote, Foreign):
             window = None
             if self.window is not None and not options.exact:
-                window, left = source.remote.window(self.window, roles)
+                window, left = remote.window(self.window, roles)
                 if left:
                     opened.notes.add(_NOT_READ.format(left))
-            pieces = source.remote.pieces(want | ALWAYS | {*INNER_ROLES}, roles, only, window)
+            pieces = remote.pieces(want | ALWAYS | {*INNER_ROLES}, roles, only, window)
         else:
-            pieces = source.remote.pieces(want, roles, only)
+            pieces = remote.pieces(want, roles, only)
         for piece in pieces:
             if isinstance(piece, bytes) and first and is_built() and not options.exact:
                 reading.scanner = Scanner(roles, want, hits=True)

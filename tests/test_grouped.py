@@ -34,6 +34,7 @@ from cuidx.schema import MENTIONING
 
 FILES = 400 if FULL else 2  # of each shape; some fifty lines of each are not as they were written
 SHAPES = ("flat", "varied", "text", "cri", "cri of JSON", "elasticdump")
+COLUMNS = ("ts", "level", "service", "msg", "request_id", "trace_id", "pod_ip", "svc")
 TAIL = '{"ikontainer_CUID":"6496e02c","svc":"gateway.shop.lab"}'
 
 
@@ -424,17 +425,7 @@ def test_rows_with_holes_and_repeats_count_the_same(
     rng = random.Random(seed)
     rows = [json.loads(line) for line in lines_of("flat") if line.endswith(b'"}')]
     columns: dict[str, list[str | None]] = {}
-    for name in (
-        "ts",
-        "level",
-        "service",
-        "msg",
-        "request_id",
-        "trace_id",
-        "pod_ip",
-        "cuid",
-        "svc",
-    ):
+    for name in (*COLUMNS, "cuid"):
         some = [row[name] for row in rows if isinstance(row.get(name), str)][:60]
         some += ["", "-", "twelve bytes", "thirteen byte", "é" * 6, "q" * 300]
         holes = rng.choice([0, 0.02, 0.5])
@@ -469,18 +460,7 @@ def test_rows_of_columns_count_the_same(
     rows += [{**rows[n], "msg": text} for n, text in enumerate(texts)]
     rows += [{k: v for k, v in rows[n].items() if k != "request_id"} | {"msg": text}
              for n, text in enumerate(texts)]  # fmt: skip
-    names = (
-        "ts",
-        "level",
-        "service",
-        "msg",
-        "request_id",
-        "trace_id",
-        "pod_ip",
-        "ikontainer_CUID",
-        "svc",
-    )
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+    frame = pl.DataFrame(rows, schema=dict.fromkeys((*COLUMNS, "ikontainer_CUID"), pl.String))
     if time == "a time":
         frame = frame.with_columns(pl.col("ts").str.to_datetime("%+", time_unit="ns", strict=False))
     if ids:

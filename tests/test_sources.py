@@ -704,21 +704,39 @@ def test_a_file_that_can_be_opened_but_not_read() -> None:
     assert "internal error" not in said.err
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may read a file of mode 000; run as another user")
+def ask_without_rights(*words: str) -> subprocess.CompletedProcess[str]:
+    """`cuidx WORDS` by a process that may not read a file of mode 000, as root may."""
+    bare = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    command = [sys.executable, "-m", "cuidx", *words]
+    return subprocess.run(
+        [*bare, *command] if AS_ROOT else command,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+
+
 def test_a_file_without_permission() -> None:
     Path(made("a.log")).chmod(0)
-    said = ask("timeline", "a.log")
-    assert (said.code, said.out) == (3, "")
-    assert said.err.startswith("cuidx: a.log: can't be opened: Permission denied\n")
+    said = ask_without_rights("timeline", "a.log")
+    assert (said.returncode, said.stdout) == (3, "")
+    assert said.stderr.startswith("cuidx: a.log: can't be opened: Permission denied\n")
 
 
-@pytest.mark.skipif(AS_ROOT, reason="root may read a file of mode 000; run as another user")
 def test_a_file_without_permission_in_a_folder_is_left_out_with_a_warning() -> None:
     made("d/a.log")
     Path(made("d/b.log")).chmod(0)
-    said = ask("timeline", "d")
-    assert said.code == 0
-    assert "warning: d/b.log: left out: can't be opened: Permission denied\n" in said.err
+    said = ask_without_rights("timeline", "d")
+    assert said.returncode == 0
+    assert "warning: d/b.log: left out: can't be opened: Permission denied\n" in said.stderr
+
+
+def test_a_config_without_permission() -> None:
+    Path(made("own.toml", b"tz = 'UTC'\n")).chmod(0)
+    said = ask_without_rights("timeline", made("a.log"), "--config", "own.toml")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.startswith("cuidx: own.toml: can't be read: Permission denied\n")
 
 
 def test_a_file_that_is_gone_between_two_looks_ends_plainly() -> None:

@@ -29,6 +29,7 @@ from cuidx.case.told import Told, warnings
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
 from cuidx.formats.kept import metadata
+from cuidx.present.notebook import summary
 from cuidx.present.rows import json_rows
 from cuidx.reading import Opened, Options, Records
 from cuidx.schema import EVENTS, ROLES
@@ -442,8 +443,6 @@ class Case:
         return f"<cuidx.Case of {paths}>"
 
     def _repr_html_(self) -> str:
-        from cuidx.present.notebook import summary
-
         return summary(json_rows(self.lifetimes()), self.accounting.as_json(), self.warnings)
 
 

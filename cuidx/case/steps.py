@@ -13,7 +13,7 @@ from cuidx.analyses.steps import EVENTS, FOUND, Steps, steps
 from cuidx.case.filters import Filters
 from cuidx.case.lines import ALERTS, Lines, alerts_of
 from cuidx.case.rows import as_events
-from cuidx.case.server import all_of, any_of, term
+from cuidx.case.server import Server, all_of, any_of, term
 from cuidx.case.story import Story
 from cuidx.enrich.identity import level_of, request_text
 from cuidx.enrich.mentions import mentions
@@ -60,7 +60,7 @@ def compare_searches(
         else:
             events, alerts, found = _searched(story, filters, wanted, least, everywhere=everywhere)
     else:
-        events, alerts, found, sizes = _asked_for(story, filters, wanted, least)
+        events, alerts, found, sizes = _asked_for(story.server, story, filters, wanted, least)
     answer = steps(events, alerts, width, found, sizes)
     return replace(answer, hits=answer.hits.join(_writers(story), on="container", how="left"))
 
@@ -89,13 +89,12 @@ def _writers(story: Story) -> pl.DataFrame:
 
 
 def _asked_for(
-    story: Story, filters: Filters, wanted: list[Place], least: str | None
+    server: Server, story: Story, filters: Filters, wanted: list[Place], least: str | None
 ) -> tuple[pl.DataFrame, pl.DataFrame, None, pl.DataFrame]:
-    """The same of an index, which gives just the lines that a search brings up.
+    """The same of an index of SERVER, which gives just the lines that a search brings up.
 
     And the last: how many lines each of their requests has, counted there.
     """
-    assert story.server is not None  # noqa: S101 - asked before
     _ = story.book
     chosen: list[Query | None] = []
     if wanted:
@@ -114,7 +113,7 @@ def _asked_for(
     only = story.wrote(asked["container"], asked["ip"])
     events, _, _ = _searched(story, filters, [], "FATAL", everywhere=False, only=only)
     requests = events["request"].cast(pl.String).drop_nulls().unique().to_list()
-    return events, alerts, None, story.server.request_sizes(requests)
+    return events, alerts, None, server.request_sizes(requests)
 
 
 def _searched(

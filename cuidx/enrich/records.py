@@ -207,7 +207,7 @@ class Documents:
             return frame, grouped
         return (
             _marked(frame, again["row"].drop_nulls()),
-            _without(grouped, again.filter(pl.col("row").is_null())["line"]),
+            _without(grouped, grouped.by_line, again.filter(pl.col("row").is_null())["line"]),
         )
 
     def _again(self, ids: pl.Series) -> pl.Series:
@@ -253,13 +253,12 @@ def _marked(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
     return frame.with_columns(kind=kind)
 
 
-def _without(grouped: Grouped, again: pl.Series) -> Grouped:
-    """GROUPED with the lines AGAIN in groups of their own, of the kind `duplicate`."""
-    assert grouped.by_line is not None  # noqa: S101 - asked before
+def _without(grouped: Grouped, lines: pl.DataFrame, again: pl.Series) -> Grouped:
+    """GROUPED, of LINES, with those AGAIN in groups of their own, of the kind `duplicate`."""
     twice = pl.col("line").is_in(again.implode())
     stats = ("lines", "dated", "first", "last", "first_line", "last_line")
     texts = grouped.groups.drop(stats).with_row_index("group")
-    parts, by_line = [], grouped.by_line.with_row_index("row").with_columns(twice=twice)
+    parts, by_line = [], lines.with_row_index("row").with_columns(twice=twice)
     for is_twin in (False, True):
         counts = (
             by_line.filter(pl.col("twice") == is_twin)

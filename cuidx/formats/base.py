@@ -140,7 +140,8 @@ class Grouped:
 
 
 # Request: 64 bits of its id, which stands at `id_at` in the block; document: those of its index
-# and id; of both 0 is none. Fresh (1): it seems that its group has that request for the first time.
+# and id; of both 0 is none. Fresh (1): its group has that request
+# for the first time, as far as is remembered.
 BY_LINE: Final = (
     "group", "request", "time", "line", "document", "id_at", "id_size", "fresh",
 )  # fmt: skip

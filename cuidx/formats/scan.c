@@ -1080,8 +1080,6 @@ static int addresses(const uint8_t *begin, size_t size, uint32_t *found, int cou
 
 /* What a role is to a line that is to be grouped: no matter; tells who wrote it; takes the exact
    reader; mentions addresses. */
-enum { SEEN_BITS = 15 };
-
 enum { BESIDE = 0, KEY = 1, RARE = 2, MENTIONS = 3 };
 
 typedef struct {
@@ -1089,6 +1087,8 @@ typedef struct {
     int64_t lines, first, last, first_line, last_line;  /* times in nanoseconds; lines from 0 */
     size_t keys;  /* where its texts are among KEPT: for each key its size (-1: null) and bytes */
 } Group;
+
+enum { SEEN_BITS = 15 };
 
 typedef struct {
     int keys;
@@ -1100,12 +1100,12 @@ typedef struct {
     size_t used, space;
     int32_t *table;          /* open addressing: group, or -1 */
     uint32_t mask;
-    /* Requests of groups, each at least once: SEEN has some of the last ones, for what comes again
-       comes soon. BY_LINE: a pair for each line instead, its request may be 0, and with its time,
-       number, document (or 0), and where in the block the request's id stands. */
+    /* Requests of groups, each at least once: SEEN has one for each SEEN_BITS of its bits, the last
+       one, for what comes again comes soon. BY_LINE: a pair for each line instead, its request may
+       be 0, and with its time, number, document (or 0), and where the request's id stands. */
     uint64_t *seen, *request, *document;
     uint32_t *of, *id_at, *id_size;
-    uint8_t *fresh;          /* BY_LINE: whether it seems that the group has that request for the first time */
+    uint8_t *fresh;          /* BY_LINE: what `is_fresh` says of the request */
     int64_t *at, *number;
     int64_t pairs, pair_room;
     int by_line;
@@ -1243,13 +1243,10 @@ static int grow_pairs(Groups *g) {
     return 1;
 }
 
-static inline uint64_t bits_of_pair(uint32_t group, uint64_t request) {
-    return mix(request, group + 0x9E3779B97F4A7C15u) | 1;
-}
-
-/* Whether it seems new that GROUP has this request. */
+/* Whether it seems new that GROUP has this request; what was told long ago may seem so again. */
 static int is_fresh(Groups *g, uint32_t group, uint64_t request) {
-    uint64_t both = bits_of_pair(group, request), *seen = &g->seen[both >> (64 - SEEN_BITS)];
+    uint64_t both = mix(request, group + 0x9E3779B97F4A7C15u) | 1;
+    uint64_t *seen = &g->seen[both >> (64 - SEEN_BITS)];
     if (*seen == both) return 0;
     *seen = both;
     return 1;
