@@ -9,7 +9,7 @@ import polars as pl
 
 from cuidx.enrich.identity import address_order
 from cuidx.enrich.leases import PLACE, Address, Lease
-from cuidx.enrich.summary import Summary
+from cuidx.enrich.summary import Summary, requests_by_container
 from cuidx.schema import IDENTITY, TIME
 
 LIFETIMES: Final = pl.Schema(
@@ -62,19 +62,17 @@ def lifetimes(
     evidence = summary.evidence.filter(pl.col("container").is_not_null())
     known = _bounds(evidence)
     rows = rows.join(known, on="container", how="full" if shown is None else "left", coalesce=True)
-    requests = (
-        counted.pairs.group_by("container")
-        .agg(requests=pl.col("request").n_unique().cast(pl.Int64))
-        .with_columns(pl.col("container").cast(pl.String))
-    )
+    requests = requests_by_container(counted.pairs)
     rows = (
         rows.join(_told(summary), on="container", how="left")
         .join(_ips(summary, evidence), on="container", how="left")
+        .join(_reused(addresses), on="container", how="left")
         .join(requests, on="container", how="left")
         .with_columns(
             pl.col("requests", "lines", "errors").fill_null(0),
             identity=pl.coalesce("identity", "told_identity"),
             ips=pl.col("ips").fill_null([]),
+            reused_ips=pl.col("reused_ips").fill_null([]),
             # A later start shows that an earlier stop was not the end.
             ended=pl.when(
                 pl.col("restarted").is_null() | (pl.col("restarted") <= pl.col("ended"))
@@ -87,15 +85,10 @@ def lifetimes(
     }
     is_holder = pl.col("container").is_in(pl.Series(sorted(holders), dtype=pl.String).implode())
     rows = rows.filter((pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder)
-    followed, reused = _followed(addresses, evidence), _reused(addresses)
-    renamed = _renamed(summary)
+    followed, renamed = _followed(addresses, evidence), _renamed(summary)
     containers = rows["container"].to_list()
     ips = rows["ips"].to_list()
     rows = rows.with_columns(
-        reused_ips=pl.Series(
-            [sorted(reused.get(name, ()), key=address_order) for name in containers],
-            dtype=pl.List(pl.String()),
-        ),
         replaced=pl.Series(
             [
                 name in renamed or bool(mine and set(mine) <= followed.get(name, set()))
@@ -167,38 +160,31 @@ def _told(summary: Summary) -> pl.DataFrame:
 
 
 def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.DataFrame:
-    own = (
-        pl.concat(
-            [
-                summary.groups.filter(pl.col("kind") == "event").select("container", "ip"),
-                evidence.select("container", "ip"),
-            ]
-        )
-        .drop_nulls()
-        .unique()
+    own = pl.concat(
+        [
+            summary.groups.filter(pl.col("kind") == "event").select("container", "ip"),
+            evidence.select("container", "ip"),
+        ]
     )
-    found: dict[str, list[str]] = {}
-    for container, ip in own.iter_rows():
-        found.setdefault(container, []).append(ip)
-    return pl.DataFrame(
-        {
-            "container": pl.Series(list(found), dtype=pl.String),
-            "ips": pl.Series(
-                [sorted(ips, key=address_order) for ips in found.values()],
-                dtype=pl.List(pl.String()),
-            ),
-        }
-    )
+    return _each_with_all(own.drop_nulls().unique(), "ips")
 
 
-def _reused(addresses: Sequence[Address]) -> dict[str, set[str]]:
-    reused: dict[str, set[str]] = {}
-    for address in addresses:
-        if address.kind == "reused":
-            for lease in address.leases:
-                for container in lease.containers:
-                    reused.setdefault(container, set()).add(address.ip)
-    return reused
+def _reused(addresses: Sequence[Address]) -> pl.DataFrame:
+    found = {
+        (container, address.ip)
+        for address in addresses if address.kind == "reused"
+        for lease in address.leases for container in lease.containers
+    }  # fmt: skip
+    schema = {"container": pl.String, "ip": pl.String}
+    return _each_with_all(pl.DataFrame(list(found), schema=schema, orient="row"), "reused_ips")
+
+
+def _each_with_all(pairs: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Each container of PAIRS with all its addresses, in order, as the column NAME."""
+    ips = sorted(pairs["ip"].unique(), key=address_order)
+    rank = pl.DataFrame({"ip": pl.Series(ips, dtype=pl.String), "rank": range(len(ips))})
+    rows = pairs.join(rank, on="ip").sort("rank")
+    return rows.group_by("container", maintain_order=True).agg(pl.col("ip").alias(name))
 
 
 def _followed(addresses: Sequence[Address], evidence: pl.DataFrame) -> dict[str, set[str]]:

@@ -115,13 +115,8 @@ def common(
     del version
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run a command line and end the process with its exit code (INTERFACE, section 2)."""
-    sys.exit(run(arguments))
-
-
 def run(arguments: list[str] | None = None) -> int:
-    """The exit code of a command line; errors are one or two lines on standard error."""
+    """The exit code (INTERFACE, section 2) of a command line; errors are lines on standard error."""
     _load((sys.argv[1:] if arguments is None else arguments)[:1])
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.

@@ -15,6 +15,7 @@ import polars as pl
 
 from cuidx.enrich.evidence import merged, of_records
 from cuidx.enrich.identity import TEXTS, normalise, request_key
+from cuidx.formats import native
 from cuidx.formats.base import Grouped
 from cuidx.schema import IDENTITY, KIND, LEVEL, TIME, detached
 
@@ -186,11 +187,11 @@ def _pairs_of_groups(grouped: Sequence[Grouped]) -> pl.DataFrame:
     names = groups["container"].cast(PAIRS["container"])
     pairs, count = [], 0
     for one in grouped:
-        pairs.append(one.requests.select(pl.col("group") + count, "request"))
+        group, request = one.requests["group"], one.requests["request"]
+        container = names[count : count + len(one.groups)].gather(group).alias("container")
+        pairs.append(pl.DataFrame([container, request]))
         count += len(one.groups)
-    every = pl.concat(pairs)
-    container = names.gather(every["group"]).alias("container")
-    return pl.DataFrame([container, every["request"]]).drop_nulls()
+    return pl.concat(pairs).drop_nulls()
 
 
 def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
@@ -198,6 +199,19 @@ def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.select("container", "request").drop_nulls()
     either = rows.select(pl.col("container").hash(0) ^ pl.col("request").hash(1)).to_series()
     return rows[either.arg_unique()]
+
+
+def requests_by_container(pairs: pl.DataFrame) -> pl.DataFrame:
+    """How many requests each container of PAIRS has: `container` (text) and `requests`."""
+    if not native.is_built():
+        found = pairs.group_by("container").agg(requests=pl.col("request").n_unique())
+        return found.with_columns(
+            pl.col("container").cast(pl.String), pl.col("requests").cast(pl.Int64)
+        )
+    number = pairs["container"].to_physical().cast(pl.UInt32)
+    found = native.distinct(pl.DataFrame([number, pairs["request"]]))
+    names = pairs["container"].gather(found["first"]).cast(pl.String)
+    return pl.DataFrame([names, found["count"].alias("requests")])
 
 
 def _each_once(pairs: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -18,12 +18,12 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-__all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "group",
-           "group_rows", "is_built"]  # fmt: skip
+__all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "distinct",
+           "group", "group_rows", "is_built"]  # fmt: skip
 
 NO_TIME: Final = -(1 << 63)
 _TABLES: Final = 3  # of lines in groups: groups, pairs, spots
-_LAYOUT: Final = "polars gives its texts in another layout than was known of"
+_LAYOUT: Final = "polars gives its columns in another layout than was known of"
 
 
 class _Entry(ctypes.Structure):
@@ -289,3 +289,19 @@ def bits(texts: pl.Series, seeds: pl.Series | None = None) -> pl.Series:
     del stream
     found = pl.Series(texts.name, out, dtype=pl.UInt64)
     return found.set(texts.is_null(), None) if texts.null_count() else found
+
+
+def distinct(pairs: pl.DataFrame) -> pl.DataFrame:
+    """How many different values each group has, and where it is first: `count`, `first` (Int64).
+
+    PAIRS are a group's number (UInt32; small ones, memory grows with the largest) and a value
+    (UInt64), without nulls.
+    """
+    groups = int(pairs.to_series().max() or 0) + 1 if len(pairs) else 0  # type: ignore[arg-type]
+    stream, address = _stream(pairs)
+    columns = [array("q", bytes(8 * groups)) for _ in range(2)]
+    rooms = [(ctypes.c_int64 * groups).from_buffer(column) for column in columns]
+    _check(_library().cuidx_distinct(address, ctypes.c_int64(groups), *rooms))
+    del stream
+    count, first = (pl.Series(column, dtype=pl.Int64) for column in columns)
+    return pl.DataFrame({"count": count, "first": first}).filter(pl.col("count") > 0)

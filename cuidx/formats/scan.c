@@ -1973,10 +1973,17 @@ static int is_layer(const Value *v) {
     if (p < end && (*p == '{' || *p == '\\' || *p >= 0x80)) return 1;
     int quoted = 0;
 #if defined(__SSE2__)
-    for (; end - p >= 16; p += 16) {
-        __m128i some = _mm_loadu_si128((const __m128i *)p);
-        if (_mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8(0x1b)))) return 1;
-        quoted |= _mm_movemask_epi8(_mm_cmpeq_epi8(some, _mm_set1_epi8('"')));
+    if (end - p >= 16) {
+        const __m128i quote = _mm_set1_epi8('"'), escape = _mm_set1_epi8(0x1b);
+        __m128i quotes = _mm_setzero_si128(), escapes = quotes;
+        for (const uint8_t *q = p;; q = end - q < 32 ? end - 16 : q + 16) {  /* the last two overlap */
+            const __m128i some = _mm_loadu_si128((const __m128i *)q);
+            quotes = _mm_or_si128(quotes, _mm_cmpeq_epi8(some, quote));
+            escapes = _mm_or_si128(escapes, _mm_cmpeq_epi8(some, escape));
+            if (q == end - 16) break;
+        }
+        if (_mm_movemask_epi8(escapes)) return 1;
+        quoted = _mm_movemask_epi8(quotes), p = end;
     }
 #endif
     for (; p < end; p++) {
@@ -1986,7 +1993,7 @@ static int is_layer(const Value *v) {
     return quoted && holds(v->at, v->size, "\"ikontainer_CUID", 16);
 }
 
-enum { AT_ONCE = 256, KNOWN_KEYS = 1 << 11 };
+enum { AT_ONCE = 128, KNOWN_KEYS = 1 << 11 };
 
 /* Rows on their way into groups, step by step for some at once: each step's values are then near,
    or on their way. KEYS remembers what came before in a batch: a text that comes again in a column
@@ -2023,7 +2030,7 @@ static void rows_forget(Rows *r) { memset(r->group, -1, KNOWN_KEYS * sizeof(int3
 
 static inline uint64_t bits_of_view(const View *view, uint64_t seed) {
     const uint8_t *p = (const uint8_t *)view;
-    return mix(eight(p) ^ 0xE7037ED1A0B428DBu, eight(p + 8) ^ seed);
+    return (seed ^ eight(p)) * 0x9E3779B97F4A7C15u + eight(p + 8) * 0xE7037ED1A0B428DBu;
 }
 
 /* The times of SIZE rows; those without one are odd. NUMBERS: they are no texts. */
@@ -2076,7 +2083,7 @@ static int rows_groups(Rows *r, Groups *g, Line *s, int size) {
     }
     for (int i = 0; i < size; i++) {
         if (r->found[i] < 0) continue;
-        const size_t at = (size_t)(r->hash[i] >> 32) & (KNOWN_KEYS - 1);
+        const size_t at = (size_t)(r->hash[i] >> 48) & (KNOWN_KEYS - 1);
         View *keys = r->keys + at * (size_t)r->count;
         int known = r->group[at] >= 0;
         for (int k = 0; known && k < r->count; k++) {
@@ -2100,7 +2107,11 @@ static int rows_groups(Rows *r, Groups *g, Line *s, int size) {
 /* Have the texts of SIZE rows come near that are not in their views. */
 static void rows_fetch(const Texts *texts, int size) {
     for (int i = 0; i < size; i++)
-        if (!is_null(texts, i)) __builtin_prefetch(bytes_of(texts, i));
+        if (!is_null(texts, i) && texts->views[i].size > 12) {
+            const uint8_t *at = bytes_of(texts, i);
+            __builtin_prefetch(at);
+            __builtin_prefetch(at + texts->views[i].size - 1);
+        }
 }
 
 /* `cuidx_group` of rows: structs, whose fields are the roles, texts all but the time, which may be
@@ -2152,4 +2163,97 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
     rows_free(r);
     line_free(s);
     return !told(groups, plan->roles, enough, found, schemas, arrays);
+}
+
+/* -- pairs ---------------------------------------------------------------------------------- */
+
+/* The numbers of a column, from its first row on. */
+static const void *numbers_of(const struct ArrowArray *column, size_t size) {
+    return (const uint8_t *)column->buffers[1] + (size_t)column->offset * size;
+}
+
+/* How many of the COUNT numbers AT are different, with a table of a power of two and twice as many
+   places. It is larger than what is near: places are asked for some steps ahead. */
+static int64_t different(const uint64_t *at, int64_t count, uint64_t *table) {
+    enum { AHEAD = 16 };
+    int bits = 1;
+    while ((int64_t)1 << bits < 2 * count) bits++;
+    const uint64_t last = ((uint64_t)1 << bits) - 1;
+    const uint64_t spread = 0x9E3779B97F4A7C15u;
+    int64_t found = 0;
+    int zero = 0;  /* stands for an empty place */
+    memset(table, 0, ((size_t)last + 1) * sizeof *table);
+    for (int64_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) __builtin_prefetch(&table[at[i + AHEAD] * spread >> (64 - bits)], 1);
+        if (!at[i]) { zero = 1; continue; }
+        uint64_t place = at[i] * spread >> (64 - bits);
+        while (table[place] && table[place] != at[i]) place = (place + 1) & last;
+        found += !table[place];
+        table[place] = at[i];
+    }
+    return found + zero;
+}
+
+typedef struct { struct ArrowArray *array; int64_t count, room, rows; } Parts;
+
+/* All parts of a stream of structs of a UInt32 and a UInt64, none of them null: 0; as below. */
+static int parts_of(struct ArrowArrayStream *stream, Parts *parts) {
+    struct ArrowSchema schema;
+    if (stream->get_schema(stream, &schema)) return 3;
+    int fits = schema.n_children == 2 && !strcmp(schema.children[0]->format, "I") &&
+               !strcmp(schema.children[1]->format, "L");
+    schema.release(&schema);
+    while (fits) {
+        if (parts->count == parts->room) {
+            parts->room = parts->room * 2 + 8;
+            if (!grow(&parts->array, (size_t)parts->room * sizeof *parts->array)) return 1;
+        }
+        struct ArrowArray *array = &parts->array[parts->count];
+        if (stream->get_next(stream, array)) return 3;
+        if (!array->release) return 0;
+        parts->count++;
+        parts->rows += array->length;
+        fits = !array->offset && !array->children[0]->null_count && !array->children[1]->null_count;
+    }
+    return 3;
+}
+
+/* How many different values each group has in OUT, and its first row in FIRST. ROWS are structs of a
+   group (UInt32, below GROUPS) and a value (UInt64). 0: done; 1: no memory; 3: the columns are not as
+   they must be. */
+EXPORT int cuidx_distinct(struct ArrowArrayStream *rows, int64_t groups, int64_t *out,
+                          int64_t *first) {
+    Parts parts = {0};
+    int failed = parts_of(rows, &parts);
+    int64_t most = 0, row = 0;
+    uint64_t *values = NULL, *table = NULL;
+    int64_t *end = failed ? NULL : calloc((size_t)groups + 1, sizeof *end);
+    if (!failed && !end) failed = 1;
+    for (int64_t k = 0; !failed && k < parts.count; k++) {
+        const uint32_t *group = numbers_of(parts.array[k].children[0], sizeof *group);
+        for (int64_t i = 0; !failed && i < parts.array[k].length; i++, row++) {
+            if (group[i] >= groups) failed = 3;
+            else if (!end[group[i] + 1]++) first[group[i]] = row;
+        }
+    }
+    for (int64_t i = 0; !failed && i < groups; i++) {
+        if (end[i + 1] > most) most = end[i + 1];
+        end[i + 1] += end[i];  /* where the next group's begin */
+    }
+    if (!failed) {
+        values = malloc(((size_t)parts.rows + 1) * sizeof *values);
+        table = malloc(((size_t)most * 4 + 2) * sizeof *table);
+        if (!values || !table) failed = 1;
+    }
+    for (int64_t k = 0; !failed && k < parts.count; k++) {
+        const uint32_t *group = numbers_of(parts.array[k].children[0], sizeof *group);
+        const uint64_t *value = numbers_of(parts.array[k].children[1], sizeof *value);
+        for (int64_t i = 0; i < parts.array[k].length; i++) values[end[group[i]]++] = value[i];
+    }
+    for (int64_t i = 0, begin = 0; !failed && i < groups; begin = end[i++])
+        out[i] = different(values + begin, end[i] - begin, table);
+    free(end); free(values); free(table);
+    for (int64_t k = 0; k < parts.count; k++) parts.array[k].release(&parts.array[k]);
+    free(parts.array);
+    return failed;
 }
