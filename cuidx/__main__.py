@@ -25,9 +25,9 @@ def main() -> None:
 
 
 def _end(code: int) -> NoReturn:
-    """End the process with CODE, without taking to pieces what was loaded: the system is quicker."""
+    """End the process with CODE; what was loaded is left to the system, which is quicker."""
     try:
-        atexit._run_exitfuncs()  # noqa: SLF001 - what `os._exit` leaves out
+        atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # closed by whoever started us
                 stream.flush()

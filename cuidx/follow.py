@@ -11,9 +11,11 @@ from typing import BinaryIO, Final
 
 import polars as pl
 
-from cuidx import formats, times
+from cuidx import times
 from cuidx.enrich.records import Carry, Documents, date
 from cuidx.errors import SourceError
+from cuidx.formats import registry
+from cuidx.formats.base import Block, Format, Reading
 from cuidx.reading import BOM, STRICT_JSON, Opened, Options
 from cuidx.schema import ROLES
 from cuidx.sources.paths import STDIN
@@ -40,7 +42,7 @@ class Following:
             SourceError: what comes is packed, no text, or not in the format that was named.
         """
         carry, documents, before = Carry(), Documents(), 0
-        chosen: tuple[formats.Format, formats.Reading] | None = None
+        chosen: tuple[Format, Reading] | None = None
         for data, ended in self._pieces():
             if chosen is None:
                 chosen = self._detect(data)
@@ -49,7 +51,7 @@ class Following:
             self._rest = data[end:]
             if not end:
                 continue
-            parsed = format_.parse(formats.Block(data[:end], 1), reading)
+            parsed = format_.parse(Block(data[:end], 1), reading)
             frame, zoneless, yearless = date(parsed, self._options.tz, self.newest)
             last = data.count(b"\n", 0, end)
             frame = documents.mark(carry.apply(frame)).with_columns(pl.col("line") + before)
@@ -81,17 +83,17 @@ class Following:
         if self._rest:
             yield self._rest, True
 
-    def _detect(self, head: bytes) -> tuple[formats.Format, formats.Reading]:
-        found = formats.detect(head, STDIN, self._options.input_format)
+    def _detect(self, head: bytes) -> tuple[Format, Reading]:
+        found = registry.detect(head, STDIN, self._options.input_format)
         self.opened.format, self.opened.confidence = found.format.NAME, found.confidence
-        reading = formats.Reading(
+        reading = Reading(
             want=frozenset(ROLES),
             fields=self._options.fields,
             patterns=self._options.patterns,
             strict_json=found.json_share >= STRICT_JSON,
             notes=self.opened.notes,
         )
-        formats.begin(found.format, reading, head, STDIN)
+        registry.begin(found.format, reading, head, STDIN)
         return found.format, reading
 
     def _count(self, frame: pl.DataFrame) -> None:

@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 
-from cuidx import formats
 from cuidx.enrich.records import Carry, Documents, Skew, date, shifted
 from cuidx.errors import CuidxError, SourceError, UnknownFormatError, UsageError
 from cuidx.formats import elasticdump, kept, lines, places, rows
-from cuidx.formats.base import Grouped
+from cuidx.formats.base import Block, Format, Grouped, Reading, Sample
 from cuidx.formats.documents import table
 from cuidx.formats.lines import ALWAYS
 from cuidx.formats.native import is_built
@@ -50,6 +49,8 @@ from cuidx.times import zone
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    from cuidx.formats.registry import Detected
 
 _WORKERS: Final = min(4, os.cpu_count() or 1)
 _HEAD: Final = 1 << 20  # bytes read before the format is said
@@ -87,7 +88,9 @@ class Options:
         for pattern in self.patterns:
             check_pattern(pattern)
         if self.input_format is not None and self.input_format not in NAMES:
-            formats.named(self.input_format)
+            from cuidx.formats import registry
+
+            registry.named(self.input_format)
         zone(self.tz)
 
 
@@ -139,7 +142,7 @@ class Opened:
     confidence: float = 1.0
     kept: bool = False  # its records come from a Parquet of `convert`
     second: tuple[str, float] | None = None  # the format that came next, and how sure
-    sample: formats.Sample | None = None  # its first lines
+    sample: Sample | None = None  # its first lines
     notes: set[str] = field(default_factory=set)  # what its format has to say of it
     zoneless: int = 0  # times without a zone
     held_zoneless: int = 0  # the same, as a Parquet of `convert` says
@@ -209,7 +212,7 @@ class Records:
         self.newest: int | None = None  # ns; None: not known, and those times are not read
         self.by_file = False  # where it is not known, a file's modification time stands in
         self._places: dict[int, dict[str, int]] = {}  # of the sources inside a kept Parquet
-        self._found: dict[int, tuple[int, formats.Detected]] = {}  # and a hash of how it begins
+        self._found: dict[int, tuple[int, Detected]] = {}  # and a hash of how it begins
         self._copies: dict[str, BinaryIO] = {}
         self._sizes: dict[str, int] = {}
         self._inside: dict[str, tuple[int, int, int]] = {}  # first and last byte, lines before
@@ -363,18 +366,20 @@ class Records:
 
         Their times are texts. CHUNKS are the source's bytes, where they are at hand.
         """
+        from cuidx.formats import registry
+
         path = self.sources[at].path
         with self._open(self.sources[at]) as (stream, _):
             head = _read_head(stream)[0].removeprefix(BOM)
-        found = formats.detect(head, path, self.options.input_format)
+        found = registry.detect(head, path, self.options.input_format)
         reading = self._reading(found, path, want, set())
-        formats.begin(found.format, reading, head, path)
+        registry.begin(found.format, reading, head, path)
         numbers, data = [], []
         with suppress(SourceError):  # a source that is cut off: it was said when it was read
             for number, line in lines_at(self.raw(at) if chunks is None else chunks, sorted(lines)):
                 numbers.append(number)
                 data.append(line.removeprefix(BOM) if number == 1 else line)
-        frame = found.format.parse(formats.Block(b"".join(data), 1), reading)
+        frame = found.format.parse(Block(b"".join(data), 1), reading)
         told = pl.Series("line", numbers, dtype=pl.Int64)
         return frame.with_columns(told.gather(frame["line"] - 1))
 
@@ -439,6 +444,8 @@ class Records:
                     where=source.path,
                     do="leave --input-format out to detect what it is",
                 )
+            from cuidx.formats import registry  # rows need none of the formats
+
             head, broken = _read_head(stream)
             bom = len(BOM) if head.startswith(BOM) else 0
             head = head[bom:]
@@ -450,12 +457,12 @@ class Records:
                 )
             begins = hash(head)
             if self._found.get(at, (None,))[0] != begins:  # else it is as the last time
-                self._found[at] = begins, formats.detect(head, source.path, asked)
+                self._found[at] = begins, registry.detect(head, source.path, asked)
             found = self._found[at][1]
             opened.format, opened.confidence = found.format.NAME, found.confidence
             opened.second, opened.sample = found.second, found.sample
             reading = self._reading(found, source.path, want, opened.notes)
-            formats.begin(found.format, reading, head, source.path)
+            registry.begin(found.format, reading, head, source.path)
             if (
                 is_built()
                 and not self.options.exact
@@ -517,10 +524,10 @@ class Records:
                 yield _Task(at, first, _no_work, error)
 
     def _reading(
-        self, found: formats.Detected, path: str, want: frozenset[str], notes: set[str]
-    ) -> formats.Reading:
+        self, found: Detected, path: str, want: frozenset[str], notes: set[str]
+    ) -> Reading:
         """How a source is read whose format was found."""
-        return formats.Reading(
+        return Reading(
             want=want,
             fields=self.options.fields,
             patterns=self.options.patterns,
@@ -547,7 +554,7 @@ class Records:
         return self._inside[path]
 
     def _look(
-        self, path: str, format_: formats.Format, reading: formats.Reading, at: int
+        self, path: str, format_: Format, reading: Reading, at: int
     ) -> tuple[int, int | None]:
         """(where a line begins, AT or behind it, the time of the first line there with a time)."""
         data = read_span(path, max(at - 1, 0), _LOOK)
@@ -565,18 +572,20 @@ class Records:
 
     def _scanner(
         self,
-        found: formats.Detected,
+        found: Detected,
         head: bytes,
         path: str,
         want: frozenset[str],
         in_groups: bool,
     ) -> Scanner | None:
         """The quick way for a source that begins with HEAD, if there is one."""
+        from cuidx.formats.registry import sample_of
+
         roles = table(self.options.fields)
         if in_groups and can_group(found.format):
             scanner = Scanner(roles, want, hits=False, format_=found.format)
         elif found.json_share >= STRICT_JSON:
-            hits = elasticdump.sniff(formats.sample_of(head, path)) >= _MOSTLY
+            hits = elasticdump.sniff(sample_of(head, path)) >= _MOSTLY
             scanner = Scanner(roles, want, hits=hits)
         else:
             return None
@@ -589,7 +598,7 @@ class Records:
         opened, options = self.opened[at], self.options
         opened.format = "elasticsearch"
         roles = table(options.fields)
-        reading = formats.Reading(want=want, fields=options.fields, patterns=options.patterns,
+        reading = Reading(want=want, fields=options.fields, patterns=options.patterns,
                                   strict_json=True, notes=opened.notes)  # fmt: skip
         parse = partial(_parse, elasticdump, reading, options.tz, self.newest)
         first = True
@@ -609,15 +618,15 @@ class Records:
             yield _Task(at, first, partial(_ask_and_parse, piece, parse))
             first = False
 
-    def _of_rows(self, want: frozenset[str]) -> formats.Reading:
-        return formats.Reading(want=want, fields=self.options.fields,
+    def _of_rows(self, want: frozenset[str]) -> Reading:
+        return Reading(want=want, fields=self.options.fields,
                                patterns=self.options.patterns)  # fmt: skip
 
     def _row_tasks(
         self,
         at: int,
         frames: Iterator[pl.DataFrame],
-        reading: formats.Reading,
+        reading: Reading,
         in_groups: bool = False,
     ) -> Iterator[_Task]:
         line = 1
@@ -708,10 +717,8 @@ def _pipe(path: str) -> AbstractContextManager[BinaryIO]:
         ) from error
 
 
-def _parse(
-    format_: formats.Format, reading: formats.Reading, tz: str, before: int | None, data: bytes
-) -> _Parsed:
-    dated = date(format_.parse(formats.Block(data, 1), reading), tz, before)
+def _parse(format_: Format, reading: Reading, tz: str, before: int | None, data: bytes) -> _Parsed:
+    dated = date(format_.parse(Block(data, 1), reading), tz, before)
     if format_.cut is not whole_lines:  # a record may be many lines
         return _Parsed(*dated, data.count(b"\n"))
     last: int = dated.frame["line"].max() if len(dated.frame) else 0  # type: ignore[assignment]
@@ -720,15 +727,15 @@ def _parse(
 
 def _group(
     how: _How,
-    format_: formats.Format,
-    reading: formats.Reading,
+    format_: Format,
+    reading: Reading,
     tz: str,
     before: int | None,
     data: bytes,
 ) -> _Parsed:
     assert reading.scanner is not None  # noqa: S101 - asked before
     grouped = reading.scanner.group(
-        formats.Block(data, 1), reading, by_line=how.by_line, mentions=how.mentions
+        Block(data, 1), reading, by_line=how.by_line, mentions=how.mentions
     )
     if grouped is None:
         return _parse(format_, reading, tz, before, data)
@@ -752,21 +759,21 @@ def _is_plain(path: str) -> bool:
 
 
 def _parse_rows(
-    parse: Callable[[pl.DataFrame, int, formats.Reading], pl.DataFrame],
+    parse: Callable[[pl.DataFrame, int, Reading], pl.DataFrame],
     frame: pl.DataFrame,
     line: int,
-    reading: formats.Reading,
+    reading: Reading,
     tz: str,
 ) -> _Parsed:
     return _Parsed(*date(parse(frame, line, reading), tz), len(frame))
 
 
 def _group_rows(
-    group: Callable[[pl.DataFrame, int, formats.Reading], Grouped | None],
-    parse: Callable[[pl.DataFrame, int, formats.Reading], pl.DataFrame],
+    group: Callable[[pl.DataFrame, int, Reading], Grouped | None],
+    parse: Callable[[pl.DataFrame, int, Reading], pl.DataFrame],
     frame: pl.DataFrame,
     line: int,
-    reading: formats.Reading,
+    reading: Reading,
     tz: str,
 ) -> _Parsed:
     grouped = group(frame, line, reading)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import cuidx
-from cuidx.formats import BY_NAME
+from cuidx.formats.registry import BY_NAME
 
 ROOT = Path(__file__).parent.parent
 LONGEST = 30  # seconds that one small file may take on a busy machine

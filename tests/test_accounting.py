@@ -10,7 +10,7 @@ from stories import FIXTURES, FULL, ROOT, conserved, folder, reading
 
 import cuidx
 from cuidx.analyses.accounting import Accounting
-from cuidx.formats import BY_NAME, FORMATS
+from cuidx.formats.registry import BY_NAME, FORMATS
 
 # Formats whose records are lines: all of the first set. One that is not has its own count.
 LINE_FORMATS = {

@@ -14,7 +14,7 @@ import pytest
 
 import cuidx
 from cuidx.cli import app
-from cuidx.formats import BY_NAME, FORMATS
+from cuidx.formats.registry import BY_NAME, FORMATS
 
 ROOT = Path(cuidx.__file__).parent
 # A layer imports itself and those before it. `reading` stands below `analyses` because those take

@@ -26,7 +26,7 @@ from stories import jsonl, suffix
 import cuidx
 from cuidx import times
 from cuidx.cli.app import COMMANDS, run
-from cuidx.formats import BY_NAME
+from cuidx.formats.registry import BY_NAME
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "cli"

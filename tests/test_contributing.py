@@ -58,10 +58,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert (folder / name).exists(), "the first step makes the file that the second one fills"
     (folder / name).write_text(module.partition("\n")[2], "utf-8")
     (diff,) = blocks("diff")
-    apply(diff, folder / "cuidx" / "formats" / "__init__.py")
+    apply(diff, folder / "cuidx" / "formats" / "registry.py")
     after = contents(folder)
     changed = {path for path in after if after[path] != before.get(path)}
-    assert changed == {name, "cuidx/formats/__init__.py"}
+    assert changed == {name, "cuidx/formats/registry.py"}
     assert set(after) - set(before) == {name}
     return folder
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from cuidx.cli.app import COMMANDS
-from cuidx.formats import FORMATS
 from cuidx.formats.documents import FIELDS
+from cuidx.formats.registry import FORMATS
 from cuidx.schema import ROLES
 
 ROOT = Path(__file__).parent.parent

@@ -23,9 +23,11 @@ from stories import FULL, answers, conserved, folder, reading, rows_of, suffix
 
 import cuidx
 from cuidx.enrich.identity import normalise
-from cuidx.formats import BY_NAME, FORMATS, Block, Example, Reading, detect, native
+from cuidx.formats import native
 from cuidx.formats.advice import lacks
+from cuidx.formats.base import Block, Example, Reading
 from cuidx.formats.documents import FIELDS
+from cuidx.formats.registry import BY_NAME, FORMATS, detect
 from cuidx.formats.scan import Scanner
 from cuidx.schema import EVENTS, PARSED, ROLES
 

@@ -12,7 +12,8 @@ from stories import FIXTURES
 
 import cuidx
 from cuidx import times
-from cuidx.formats import BY_NAME, Block, Reading, begin, detect
+from cuidx.formats.base import Block, Reading
+from cuidx.formats.registry import BY_NAME, begin, detect
 
 FOLDER = FIXTURES / "formats"
 Row = dict[str, Any]

@@ -12,7 +12,8 @@ import pytest
 from stories import FIXTURES, conserved, reading, rows_of
 
 import cuidx
-from cuidx.formats import BY_NAME, Block, Reading, detect
+from cuidx.formats.base import Block, Reading
+from cuidx.formats.registry import BY_NAME, detect
 
 T = "2026-11-02T09:00:0{}.{}Z"
 MS = "2026-11-02T09:00:01.250Z"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from stories import FIXTURES, conserved, folder, reading, rows_of
 
 import cuidx
-from cuidx.formats import BY_NAME, Block, Reading, begin, detect
+from cuidx.formats.base import Block, Reading
 from cuidx.formats.delimited import cut
+from cuidx.formats.registry import BY_NAME, begin, detect
 
 T = "2026-11-02T09:00:0{}Z"
 A, B, C = (T.format(n) for n in (1, 2, 3))

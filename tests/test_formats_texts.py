@@ -10,8 +10,8 @@ import pytest
 from stories import conserved, suffix
 
 import cuidx
-from cuidx.formats import BY_NAME, TEXTS, Block, Reading, begin, detect
-from cuidx.formats.base import Example
+from cuidx.formats.base import Block, Example, Reading
+from cuidx.formats.registry import BY_NAME, TEXTS, begin, detect
 from cuidx.schema import EVIDENCE_ROLES, ROLES
 
 ENVOY = (

@@ -24,9 +24,10 @@ from cuidx.case import Case
 from cuidx.case.pictures import errors
 from cuidx.case.rows import WHO_AND_WHEN
 from cuidx.enrich.mentions import mentions
-from cuidx.formats import TEXTS, documents, scan
+from cuidx.formats import documents, scan
 from cuidx.formats import rows as rows_module
 from cuidx.formats.base import Block, Reading
+from cuidx.formats.registry import TEXTS
 from cuidx.formats.scan import Scanner
 from cuidx.report import written
 from cuidx.report.facts import Facts

@@ -19,7 +19,8 @@ import polars as pl
 import pytest
 
 import cuidx
-from cuidx.formats import BY_NAME, Block, Reading, detect
+from cuidx.formats.base import Block, Reading
+from cuidx.formats.registry import BY_NAME, detect
 
 CLIENT, UPSTREAM = "127.0.0.3", "127.0.0.2"
 NOW = timedelta(minutes=5)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from stories import FIXTURES, FULL, at, folder, jsonl, reading, suffix
 
 import cuidx
-from cuidx import formats
 from cuidx.cli.app import run
-from cuidx.formats.base import Block, Reading, Sample, kinds
+from cuidx.formats import registry
+from cuidx.formats.base import Block, Reading, Sample, kinds, whole_lines
 from cuidx.present import folder as folders
 from cuidx.present.folder import safe_names
 
@@ -264,8 +264,8 @@ def batch(cut: Any) -> Any:
 def test_a_line_of_several_containers_is_mixed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, batch(formats.base.whole_lines)))
-    monkeypatch.setitem(formats.BY_NAME, "batch", formats.FORMATS[-1])
+    monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, batch(whole_lines)))
+    monkeypatch.setitem(registry.BY_NAME, "batch", registry.FORMATS[-1])
     (tmp_path / "x").write_text("BATCH A B\nBATCH A A\nBATCH B\n")
     with reading(block=block, head=64):
         files = split(tmp_path / "x", out=tmp_path / "out")
@@ -277,8 +277,8 @@ def test_a_line_of_several_containers_is_mixed(
 def test_a_document_of_many_lines_goes_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, batch(lambda data: 0)))
-    monkeypatch.setitem(formats.BY_NAME, "batch", formats.FORMATS[-1])
+    monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, batch(lambda data: 0)))
+    monkeypatch.setitem(registry.BY_NAME, "batch", registry.FORMATS[-1])
     (tmp_path / "x.json.gz").write_bytes(gzip.compress(text.encode()))
     (tmp_path / "y").write_bytes(jsonl([{"cuid": "A"}]))
     files = split(tmp_path, out=tmp_path.parent / f"{tmp_path.name}-out")

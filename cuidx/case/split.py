@@ -15,8 +15,8 @@ from cuidx.case.filters import Filters
 from cuidx.case.story import Story
 from cuidx.case.told import warnings
 from cuidx.errors import SourceError, UsageError
-from cuidx.formats import BY_NAME
 from cuidx.formats.base import whole_document
+from cuidx.formats.registry import BY_NAME
 from cuidx.present import Form, Result, emit, folder
 from cuidx.sources.columnar import NAMES
 from cuidx.sources.paths import STDIN

@@ -116,7 +116,7 @@ def common(
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """The exit code (INTERFACE, section 2) of a command line; errors are lines on standard error."""
+    """The exit code of a command line (INTERFACE, section 2); errors are said in a line or two."""
     _load((sys.argv[1:] if arguments is None else arguments)[:1])
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.

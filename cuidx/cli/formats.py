@@ -14,7 +14,7 @@ def formats(
     no_color: o.NoColor = False,
 ) -> int:
     """List the input formats; their names are what --input-format takes."""
-    from cuidx.formats import FORMATS
+    from cuidx.formats.registry import FORMATS
     from cuidx.present import Result, emit
 
     rows: list[dict[str, object]] = [

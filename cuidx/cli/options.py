@@ -15,7 +15,7 @@ _READ, _PICK, SHOW_PANEL = "Reading", "Choosing", "Output"
 
 
 def _formats(start: str) -> list[str]:
-    from cuidx.formats import BY_NAME
+    from cuidx.formats.registry import BY_NAME
 
     return [name for name in sorted(BY_NAME) if name.startswith(start)]
 

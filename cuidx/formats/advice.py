@@ -40,7 +40,7 @@ def close_call(name: str, score: float, second: tuple[str, float]) -> str:
 
 def advice(sample: Sample, name: str, path: str) -> list[str]:
     """What to try with a source that names no container; NAME is the format it was taken for."""
-    from cuidx.formats import FORMATS
+    from cuidx.formats.registry import FORMATS
 
     said = []
     if name in _PLAIN:

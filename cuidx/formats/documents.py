@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, Protocol
 
 import orjson
@@ -212,14 +212,14 @@ class Table:
     """Key → role, made once for a run from FIELDS and the user's `--field ROLE=PATH`."""
 
     def __init__(
-        self, fields: Iterable[tuple[str, str]] = (), adapters: Iterable[Adapter] = ()
+        self,
+        fields: Iterable[tuple[str, str]] = (),
+        adapters: Callable[[], Iterable[Adapter]] = tuple,
     ) -> None:
+        """ADAPTERS are asked for when the first document comes."""
         fields = tuple(fields)
         self._own = [(_AT[role], path) for role, path in reversed(fields)]
-        self._adapters: dict[str, list[Adapter]] = {}
-        for adapter in adapters:
-            for key in adapter.ADAPTS:
-                self._adapters.setdefault(key, []).append(adapter)
+        self._all_adapters = adapters
         self._roles: dict[str, tuple[int, int]] = {}  # normal path: (role's place, rank)
         for role, paths in FIELDS.items():
             for rank, path in enumerate(paths):
@@ -238,6 +238,14 @@ class Table:
         }
         self._flat: dict[tuple[str, ...], tuple[_Plan, tuple[Adapter, ...]]] = {}
         self._plans: dict[str, dict[str, tuple[int, int, str | None] | None]] = {"": {}}
+
+    @cached_property
+    def _adapters(self) -> dict[str, list[Adapter]]:
+        found: dict[str, list[Adapter]] = {}
+        for adapter in self._all_adapters():
+            for key in adapter.ADAPTS:
+                found.setdefault(key, []).append(adapter)
+        return found
 
     def role_of(self, path: Sequence[str]) -> tuple[str, int] | None:
         """(role, rank) of the value at PATH, a list of keys from the outside in."""
@@ -377,9 +385,13 @@ class Table:
 @lru_cache(maxsize=16)
 def table(fields: tuple[tuple[str, str], ...] = ()) -> Table:
     """The table for these `--field` options."""
-    from cuidx.formats import ADAPTERS  # formats stand on this module
+    return Table(fields, _adapters)
 
-    return Table(fields, ADAPTERS)
+
+def _adapters() -> Iterable[Adapter]:
+    from cuidx.formats.registry import ADAPTERS  # formats stand on this module
+
+    return ADAPTERS
 
 
 def _at_path(document: Any, path: list[str]) -> Any:

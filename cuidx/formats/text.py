@@ -139,7 +139,7 @@ def known(
     Same length and order as TEXT; all null where none fits. None if no text fits any. Roles that a
     shape leaves out are taken from FOUND_SO_FAR.
     """
-    from cuidx.formats import TEXTS  # formats stand on this module
+    from cuidx.formats.registry import TEXTS  # formats stand on this module
 
     found: pl.DataFrame | None = None
     likely = text.str.contains("|".join(f"(?:{shape.LIKELY})" for shape in TEXTS)).arg_true()
@@ -170,7 +170,7 @@ def known(
 
 def in_fields(text: pl.Series) -> pl.Series:
     """Which of TEXT are lines of a shape whose addresses are all roles."""
-    from cuidx.formats import TEXTS
+    from cuidx.formats.registry import TEXTS
 
     shapes = [shape for shape in TEXTS if shape.IN_FIELDS]
     found = pl.Series([False]).new_from_index(0, len(text))
