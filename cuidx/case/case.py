@@ -13,23 +13,13 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from cuidx import times
-from cuidx.analyses import lookups
 from cuidx.analyses.accounting import Accounting
-from cuidx.analyses.annotate import ANNOTATED, annotate
-from cuidx.analyses.lifetimes import lifetimes
-from cuidx.analyses.lookups import Lookup
-from cuidx.analyses.resolve import resolve
-from cuidx.analyses.reuse import reuse
-from cuidx.case.convert import CONVERTED, kept_records, kept_sources, with_mentions
 from cuidx.case.filters import Filters
-from cuidx.case.flow import Flow
 from cuidx.case.rows import as_given
 from cuidx.case.story import Story
 from cuidx.case.told import Told, warnings
 from cuidx.enrich.identity import address
 from cuidx.errors import SourceError, UsageError
-from cuidx.formats.kept import metadata
-from cuidx.present.notebook import summary
 from cuidx.present.rows import json_rows
 from cuidx.reading import Opened, Options, Records
 from cuidx.schema import EVENTS, ROLES
@@ -39,8 +29,10 @@ from cuidx.sources.paths import STDIN, Source
 if TYPE_CHECKING:
     import altair as alt
 
+    from cuidx.analyses.lookups import Lookup
     from cuidx.analyses.split import By
     from cuidx.analyses.steps import Steps
+    from cuidx.case.flow import Flow
 
 # Annotated events take many times the room of their lines.
 _SMALL: Final = 4 << 20
@@ -151,6 +143,8 @@ class Case:
 
     def annotate(self) -> pl.DataFrame:
         """Every event with each mentioned IP resolved: `analyses.annotate.ANNOTATED`."""
+        from cuidx.analyses.annotate import ANNOTATED
+
         return pl.concat([ANNOTATED.to_frame(), *self.annotated()])
 
     def annotated(self) -> Iterator[pl.DataFrame]:
@@ -158,6 +152,8 @@ class Case:
 
         Standard input alone is read once, and answered as it comes.
         """
+        from cuidx.analyses.annotate import annotate
+
         story = self._story
         if {one.path for one in story.records.sources} - story.lease_sources == {STDIN}:
             yield from self._follow(cast("BinaryIO", sys.stdin.buffer))
@@ -168,11 +164,15 @@ class Case:
             yield annotate(rows, timetable, ties, place)
 
     def _follow(self, stream: BinaryIO) -> Iterator[pl.DataFrame]:
+        from cuidx.case.flow import Flow
+
         self._flow = Flow(stream, self._story, self._filters)
         yield from self._flow.annotated()
 
     def converted(self) -> Iterator[pl.DataFrame]:
         """The events with the addresses they mention, block by block: `convert.CONVERTED`."""
+        from cuidx.case.convert import with_mentions
+
         return with_mentions(self._filters)
 
     def convert(self, output: str | os.PathLike[str], lookup: Lookup | None = None) -> None:
@@ -190,10 +190,15 @@ class Case:
 
     def kept(self) -> Iterator[pl.DataFrame]:
         """All records as a Parquet file of `convert` has them, block by block: `kept.KEPT`."""
+        from cuidx.case.convert import kept_records
+
         return kept_records(self._story, self._filters)
 
     def kept_metadata(self) -> dict[str, str]:
         """What such a file says of the sources as a whole."""
+        from cuidx.case.convert import kept_sources
+        from cuidx.formats.kept import metadata
+
         return metadata(kept_sources(self._story))
 
     def lookup(self, kind: Lookup) -> pl.DataFrame:
@@ -202,6 +207,9 @@ class Case:
         `lifetimes` (as in `lifetimes()`), `splunk` (who has an address from a time on) or
         `timesketch` (the events).
         """
+        from cuidx.analyses import lookups
+        from cuidx.case.convert import CONVERTED
+
         if kind == "splunk":
             return lookups.splunk(self._story.book[1])
         if kind == "timesketch":
@@ -213,11 +221,15 @@ class Case:
 
     def lifetimes(self) -> pl.DataFrame:
         """One row for each container: `analyses.lifetimes.LIFETIMES`."""
+        from cuidx.analyses.lifetimes import lifetimes
+
         summary, found = self._story.book
         return lifetimes(summary, found, self._filters.shown())
 
     def reuse(self) -> pl.DataFrame:
         """One row for each own IP with its holders in order: `analyses.reuse.REUSE`."""
+        from cuidx.analyses.reuse import reuse
+
         summary, found = self._story.book
         shown = self._filters.shown()
         if shown is None:
@@ -230,6 +242,8 @@ class Case:
         Raises:
             UsageError: IP is no address, or AT no time.
         """
+        from cuidx.analyses.resolve import resolve
+
         asked = address(ip)
         if asked is None:
             raise UsageError(f"{ip!r} is no IP address", do="for example 10.10.11.2 or fe80::1")
@@ -443,6 +457,8 @@ class Case:
         return f"<cuidx.Case of {paths}>"
 
     def _repr_html_(self) -> str:
+        from cuidx.present.notebook import summary
+
         return summary(json_rows(self.lifetimes()), self.accounting.as_json(), self.warnings)
 
 

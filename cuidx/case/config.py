@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +48,8 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: it can't be read, or says what can't work.
     """
+    import tomllib  # most cases have no such file
+
     try:
         said = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,6 @@ import polars as pl
 from cuidx.case.case import Case, Where, pairs
 from cuidx.case.config import config_beside, read_config, short
 from cuidx.enrich.records import Skew
-from cuidx.present.notebook import Meter, in_notebook
 from cuidx.reading import Options, Records
 from cuidx.sources.elastic import open_index
 from cuidx.sources.paths import expand
@@ -72,8 +72,10 @@ def open_case(
         exact=exact,
     )
     records = Records(found, options, skips=frozenset(shown) if seek else frozenset())
-    if progress is None and in_notebook():
-        progress = Meter()
+    if progress is None and "IPython" in sys.modules:
+        from cuidx.present.notebook import Meter, in_notebook
+
+        progress = Meter() if in_notebook() else None
     if progress is not None:
         records.progress = progress
     case = Case(
