@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, Literal
 
 import polars as pl
 
@@ -50,6 +51,17 @@ def lifetimes(
     Memory grows with containers and distinct request ids, not with events.
     """
     counted = summary if shown is None else shown
+    with ThreadPoolExecutor(1) as beside:  # requests are counted natively while the rest is asked
+        requests = beside.submit(requests_by_container, counted.pairs)
+        return _rows(summary, addresses, counted, requests)
+
+
+def _rows(
+    summary: Summary,
+    addresses: Sequence[Address],
+    counted: Summary,
+    requests: Future[pl.DataFrame],
+) -> pl.DataFrame:
     events = counted.groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
     rows = events.group_by("container").agg(
         identity=pl.col("identity").min(),  # the Enum's order is best first
@@ -61,15 +73,15 @@ def lifetimes(
     )
     evidence = summary.evidence.filter(pl.col("container").is_not_null())
     known = _bounds(evidence)
-    rows = rows.join(known, on="container", how="full" if shown is None else "left", coalesce=True)
-    requests = requests_by_container(counted.pairs)
+    rows = rows.join(
+        known, on="container", how="full" if counted is summary else "left", coalesce=True
+    )
     rows = (
         rows.join(_told(summary), on="container", how="left")
         .join(_ips(summary, evidence), on="container", how="left")
         .join(_reused(addresses), on="container", how="left")
-        .join(requests, on="container", how="left")
         .with_columns(
-            pl.col("requests", "lines", "errors").fill_null(0),
+            pl.col("lines", "errors").fill_null(0),
             identity=pl.coalesce("identity", "told_identity"),
             ips=pl.col("ips").fill_null([]),
             reused_ips=pl.col("reused_ips").fill_null([]),
@@ -103,6 +115,9 @@ def lifetimes(
         .when("replaced").then(pl.lit("replaced"))
         .otherwise(pl.lit("unknown")).cast(LIFETIMES["end"])
     )  # fmt: skip
+    rows = rows.join(requests.result(), on="container", how="left").with_columns(
+        pl.col("requests").fill_null(0)
+    )
     # With no time at all, by first line.
     first = pl.min_horizontal("first_seen", "started", "told")
     dated = rows.select(first.count()).item()

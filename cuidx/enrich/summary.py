@@ -209,7 +209,7 @@ def requests_by_container(pairs: pl.DataFrame) -> pl.DataFrame:
             pl.col("container").cast(pl.String), pl.col("requests").cast(pl.Int64)
         )
     number = pairs["container"].to_physical().cast(pl.UInt32)
-    found = native.distinct(pl.DataFrame([number, pairs["request"]]))
+    found = native.distinct(number, pairs["request"])
     names = pairs["container"].gather(found["first"]).cast(pl.String)
     return pl.DataFrame([names, found["count"].alias("requests")])
 

@@ -291,17 +291,19 @@ def bits(texts: pl.Series, seeds: pl.Series | None = None) -> pl.Series:
     return found.set(texts.is_null(), None) if texts.null_count() else found
 
 
-def distinct(pairs: pl.DataFrame) -> pl.DataFrame:
-    """How many different values each group has, and where it is first: `count`, `first` (Int64).
+def distinct(groups: pl.Series, values: pl.Series) -> pl.DataFrame:
+    """How many different VALUES each group has, and where it is first: `count`, `first` (Int64).
 
-    PAIRS are a group's number (UInt32; small ones, memory grows with the largest) and a value
-    (UInt64), without nulls.
+    GROUPS are UInt32 (small ones: memory grows with the largest) and VALUES UInt64, as many of each
+    and none null.
     """
-    groups = int(pairs.to_series().max() or 0) + 1 if len(pairs) else 0  # type: ignore[arg-type]
-    stream, address = _stream(pairs)
-    columns = [array("q", bytes(8 * groups)) for _ in range(2)]
-    rooms = [(ctypes.c_int64 * groups).from_buffer(column) for column in columns]
-    _check(_library().cuidx_distinct(address, ctypes.c_int64(groups), *rooms))
-    del stream
+    room = int(groups.max() or 0) + 1 if len(groups) else 0  # type: ignore[arg-type]
+    columns = [array("q", bytes(8 * room)) for _ in range(2)]
+    kept, addresses = zip(*(_stream(series) for series in (groups, values)), strict=True)
+    _check(_library().cuidx_distinct(
+        *addresses, ctypes.c_int64(room),
+        *((ctypes.c_int64 * room).from_buffer(column) for column in columns),
+    ))  # fmt: skip
+    del kept
     count, first = (pl.Series(column, dtype=pl.Int64) for column in columns)
     return pl.DataFrame({"count": count, "first": first}).filter(pl.col("count") > 0)

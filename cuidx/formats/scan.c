@@ -1966,11 +1966,16 @@ static Value text_of(const Texts *t, int64_t row) {
     return (Value){at, (uint32_t)size, 0, 0};
 }
 
-/* Whether a message of a row is a line of its own: a document, or with a suffix. In doubt yes. */
-static int is_layer(const Value *v) {
+static const char SUFFIX_KEY[] = "\"ikontainer_CUID";
+enum { SUFFIX_SIZE = sizeof SUFFIX_KEY - 1 };
+
+/* Whether a message of a row is a line of its own: a document, or with a suffix. In doubt yes.
+   PLAIN: it is known of longer ones that they hold no escape and no suffix. */
+static int is_layer(const Value *v, int plain) {
     const uint8_t *p = v->at, *end = p + v->size;
     while (p < end && is_blank(*p)) p++;
     if (p < end && (*p == '{' || *p == '\\' || *p >= 0x80)) return 1;
+    if (plain) return 0;
     int quoted = 0;
 #if defined(__SSE2__)
     if (end - p >= 16) {
@@ -1990,19 +1995,53 @@ static int is_layer(const Value *v) {
         if (*p == 0x1b) return 1;
         quoted |= *p == '"';
     }
-    return quoted && holds(v->at, v->size, "\"ikontainer_CUID", 16);
+    return quoted && holds(v->at, v->size, SUFFIX_KEY, SUFFIX_SIZE);
 }
 
-enum { AT_ONCE = 128, KNOWN_KEYS = 1 << 11 };
+/* Whether none of these texts holds an escape or a suffix, by a look at the bytes that their views
+   point into. It is for a column with a dictionary, or nearly as small: a slice of a few rows may
+   come with the bytes of many. */
+static int has_no_suffix(const struct ArrowArray *column) {
+    enum { MOST_A_ROW = 64 };
+    const int64_t count = column->n_buffers - 3;
+    const int64_t *sizes = column->buffers[column->n_buffers - 1];
+    int64_t size = 0;
+    for (int64_t k = 0; k < count; k++) size += sizes[k];
+    if (size > MOST_A_ROW * column->length) return 0;
+    for (int64_t k = 0; k < count; k++) {
+        const uint8_t *p = column->buffers[2 + k], *end = p + sizes[k];
+#if defined(__SSE2__)
+        const __m128i quote = _mm_set1_epi8('"'), i = _mm_set1_epi8('i'), esc = _mm_set1_epi8(0x1b);
+        for (; end - p > 32; p += 16) {
+            const __m128i some = _mm_loadu_si128((const __m128i *)p);
+            const __m128i next = _mm_loadu_si128((const __m128i *)(p + 1));
+            if (_mm_movemask_epi8(_mm_cmpeq_epi8(some, esc))) return 0;
+            int begins = _mm_movemask_epi8(
+                _mm_and_si128(_mm_cmpeq_epi8(some, quote), _mm_cmpeq_epi8(next, i)));
+            for (; begins; begins &= begins - 1)
+                if (!memcmp(p + __builtin_ctz((unsigned)begins), SUFFIX_KEY, SUFFIX_SIZE)) return 0;
+        }
+#endif
+        if (memchr(p, 0x1b, (size_t)(end - p)) ||
+            holds(p, (size_t)(end - p), SUFFIX_KEY, SUFFIX_SIZE)) return 0;
+    }
+    return 1;
+}
+
+enum { AT_ONCE = 256, KNOWN_KEYS = 1 << 11, ID_BITS = 12 };
+
+typedef struct { View view; uint64_t bits; } Id;  /* the bits of a request's id */
 
 /* Rows on their way into groups, step by step for some at once: each step's values are then near,
-   or on their way. KEYS remembers what came before in a batch: a text that comes again in a column
-   with a dictionary has the same view, so that its bytes need not be looked at. */
+   or on their way. KEYS and ID remember what came before in a batch: a text that comes again in a
+   column with a dictionary has the same view, so that its bytes need not be looked at. */
 typedef struct {
     int count, role[MOST_ROLES];  /* the roles that say which group it is, and the rare ones */
     View *keys;                   /* KNOWN_KEYS times COUNT, and the group that they stand for */
     int32_t *group;               /* -1: none yet */
+    Id *id;                       /* one for each ID_BITS of a view's bits */
     Texts texts[MOST_ROLES];
+    int plain;                    /* of a batch: `has_no_suffix` of its messages */
     Told told[AT_ONCE];
     uint64_t hash[AT_ONCE];
     int32_t found[AT_ONCE];       /* NOT_HERE: the row is odd */
@@ -2010,7 +2049,7 @@ typedef struct {
 
 static void rows_free(Rows *r) {
     if (!r) return;
-    free(r->keys); free(r->group); free(r);
+    free(r->keys); free(r->group); free(r->id); free(r);
 }
 
 static Rows *rows_new(const uint8_t *uses, int roles) {
@@ -2020,14 +2059,19 @@ static Rows *rows_new(const uint8_t *uses, int roles) {
         if (uses[i] == KEY || uses[i] == RARE) r->role[r->count++] = i;
     r->keys = malloc(((size_t)r->count + 1) * KNOWN_KEYS * sizeof(View));
     r->group = malloc(KNOWN_KEYS * sizeof(int32_t));
-    if (r->keys && r->group) return r;
+    r->id = malloc(sizeof(Id) << ID_BITS);
+    if (r->keys && r->group && r->id) return r;
     rows_free(r);
     return NULL;
 }
 
 /* Views of another batch mean other texts. */
-static void rows_forget(Rows *r) { memset(r->group, -1, KNOWN_KEYS * sizeof(int32_t)); }
+static void rows_forget(Rows *r) {
+    memset(r->group, -1, KNOWN_KEYS * sizeof(int32_t));
+    memset(r->id, 0, sizeof(Id) << ID_BITS);
+}
 
+/* Some bits of a row's views, one after the other; the higher ones are the better ones. */
 static inline uint64_t bits_of_view(const View *view, uint64_t seed) {
     const uint8_t *p = (const uint8_t *)view;
     return (seed ^ eight(p)) * 0x9E3779B97F4A7C15u + eight(p + 8) * 0xE7037ED1A0B428DBu;
@@ -2053,9 +2097,29 @@ static int row_asks(const Rows *r, const Line *s, int i) {
     const Texts *texts = &r->texts[plan->message];
     if (is_null(texts, i)) return 0;
     if (plan->level != -1 && lacks(s->values, plan->level)) return 1;
-    const Value message = {bytes_of(texts, i), (uint32_t)texts->views[i].size, 0, 0};
-    return is_layer(&message) || (lacks(s->values, plan->request) && lacks(s->values, plan->trace) &&
-                                  tells(message.at, message.size, 1));
+    const View *view = &texts->views[i];
+    const int known = r->plain && view->size > 12;
+    const int needs = lacks(s->values, plan->request) && lacks(s->values, plan->trace);
+    const uint8_t first = view->head[0];
+    if (known && !needs && first > ' ' && first < 0x80) return first == '{' || first == '\\';
+    const Value message = {bytes_of(texts, i), (uint32_t)view->size, 0, 0};
+    return is_layer(&message, known) || (needs && tells(message.at, message.size, 1));
+}
+
+/* Take row I's request and document; whether they can be had here. */
+static int row_ids(Rows *r, const Groups *g, const Line *s, int i) {
+    const Plan *plan = s->plan;
+    Told *told = &r->told[i];
+    if (plan->id >= 0 || lacks(s->values, plan->request))
+        return take_ids(g, plan, s->values, NULL, told);
+    const View *view = &r->texts[plan->request].views[i];
+    Id *known = &r->id[bits_of_view(view, 0) >> (64 - ID_BITS)];
+    if (memcmp(&known->view, view, sizeof *view)) {
+        if (!take_ids(g, plan, s->values, NULL, told)) return 0;
+        known->view = *view, known->bits = told->request;
+    }
+    told->request = known->bits, told->document = 0, told->id_at = 0, told->id_size = 0;
+    return 1;
 }
 
 /* The requests and documents of SIZE rows, and whether their messages tell more. */
@@ -2066,8 +2130,8 @@ static void rows_ids(Rows *r, const Groups *g, Line *s, int size) {
         if (r->found[i] < 0) continue;
         for (int k = 0; k < 5; k++)
             if (roles[k] >= 0) s->values[roles[k]] = text_of(&r->texts[roles[k]], i);
-        if ((plan->message >= 0 && row_asks(r, s, i)) ||
-            !take_ids(g, plan, s->values, NULL, &r->told[i])) r->found[i] = NOT_HERE;
+        if ((plan->message >= 0 && row_asks(r, s, i)) || !row_ids(r, g, s, i))
+            r->found[i] = NOT_HERE;
     }
 }
 
@@ -2139,12 +2203,13 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
         struct ArrowArray array;
         if (rows->get_next(rows, &array) || !array.release) break;
         rows_forget(r);
+        r->plain = plan->message >= 0 && has_no_suffix(array.children[plan->message]);
         for (int64_t row = 0; enough && row < array.length; row += AT_ONCE) {
             const int size = (int)(array.length - row < AT_ONCE ? array.length - row : AT_ONCE);
             for (int i = 0; i < plan->roles; i++)
                 r->texts[i] = texts_of(array.children[i], array.offset + row);
             if (plan->request >= 0) rows_fetch(&r->texts[plan->request], size);
-            if (plan->message >= 0) rows_fetch(&r->texts[plan->message], size);
+            if (plan->message >= 0 && !r->plain) rows_fetch(&r->texts[plan->message], size);
             if (plan->time < 0) memset(r->found, 0xFF, sizeof r->found);  /* odd, all of them */
             else rows_times(r, groups, plan, in_numbers < 0 ? NULL : array.children[in_numbers],
                             array.offset + row, size);
@@ -2167,13 +2232,49 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
 
 /* -- pairs ---------------------------------------------------------------------------------- */
 
-/* The numbers of a column, from its first row on. */
-static const void *numbers_of(const struct ArrowArray *column, size_t size) {
-    return (const uint8_t *)column->buffers[1] + (size_t)column->offset * size;
+/* All arrays of a stream of numbers, SIZE bytes each, and where one is up to. */
+typedef struct {
+    struct ArrowArray *array;
+    int64_t count, room, rows, at;
+    size_t size;
+} Parts;
+
+static void parts_free(Parts *parts) {
+    for (int64_t k = 0; k < parts->count; k++) parts->array[k].release(&parts->array[k]);
+    free(parts->array);
 }
 
-/* How many of the COUNT numbers AT are different, with a table of a power of two and twice as many
-   places. It is larger than what is near: places are asked for some steps ahead. */
+/* Take them; 0: done; 1: no memory; 3: they are not of this FORMAT, or some are null. */
+static int parts_of(struct ArrowArrayStream *stream, const char *format, Parts *parts) {
+    struct ArrowSchema schema;
+    if (stream->get_schema(stream, &schema)) return 3;
+    int fits = !strcmp(schema.format, format);
+    schema.release(&schema);
+    while (fits) {
+        if (parts->count == parts->room) {
+            parts->room = parts->room * 2 + 8;
+            if (!grow(&parts->array, (size_t)parts->room * sizeof *parts->array)) return 1;
+        }
+        struct ArrowArray *array = &parts->array[parts->count];
+        if (stream->get_next(stream, array)) return 3;
+        if (!array->release) return 0;
+        parts->count++;
+        parts->rows += array->length;
+        fits = !array->null_count;
+    }
+    return 3;
+}
+
+/* The numbers of the next array, how many in LENGTH; NULL: there is none. */
+static const void *next_part(Parts *parts, int64_t *length) {
+    if (parts->at == parts->count) return NULL;
+    const struct ArrowArray *array = &parts->array[parts->at++];
+    *length = array->length;
+    return (const uint8_t *)array->buffers[1] + (size_t)array->offset * parts->size;
+}
+
+/* How many of the COUNT numbers AT are different. TABLE has room for four times as many; it is larger
+   than what is near, so its places are asked for some steps ahead. */
 static int64_t different(const uint64_t *at, int64_t count, uint64_t *table) {
     enum { AHEAD = 16 };
     int bits = 1;
@@ -2194,66 +2295,43 @@ static int64_t different(const uint64_t *at, int64_t count, uint64_t *table) {
     return found + zero;
 }
 
-typedef struct { struct ArrowArray *array; int64_t count, room, rows; } Parts;
-
-/* All parts of a stream of structs of a UInt32 and a UInt64, none of them null: 0; as below. */
-static int parts_of(struct ArrowArrayStream *stream, Parts *parts) {
-    struct ArrowSchema schema;
-    if (stream->get_schema(stream, &schema)) return 3;
-    int fits = schema.n_children == 2 && !strcmp(schema.children[0]->format, "I") &&
-               !strcmp(schema.children[1]->format, "L");
-    schema.release(&schema);
-    while (fits) {
-        if (parts->count == parts->room) {
-            parts->room = parts->room * 2 + 8;
-            if (!grow(&parts->array, (size_t)parts->room * sizeof *parts->array)) return 1;
-        }
-        struct ArrowArray *array = &parts->array[parts->count];
-        if (stream->get_next(stream, array)) return 3;
-        if (!array->release) return 0;
-        parts->count++;
-        parts->rows += array->length;
-        fits = !array->offset && !array->children[0]->null_count && !array->children[1]->null_count;
-    }
-    return 3;
-}
-
-/* How many different values each group has in OUT, and its first row in FIRST. ROWS are structs of a
-   group (UInt32, below GROUPS) and a value (UInt64). 0: done; 1: no memory; 3: the columns are not as
-   they must be. */
-EXPORT int cuidx_distinct(struct ArrowArrayStream *rows, int64_t groups, int64_t *out,
-                          int64_t *first) {
-    Parts parts = {0};
-    int failed = parts_of(rows, &parts);
-    int64_t most = 0, row = 0;
-    uint64_t *values = NULL, *table = NULL;
-    int64_t *end = failed ? NULL : calloc((size_t)groups + 1, sizeof *end);
+/* How many different values each group has in OUT, and its first row in FIRST. GROUPS are UInt32,
+   below COUNT, VALUES UInt64, a row each. 0: done; 1: no memory; 3: they are not as they must be. */
+EXPORT int cuidx_distinct(struct ArrowArrayStream *groups, struct ArrowArrayStream *values,
+                          int64_t count, int64_t *out, int64_t *first) {
+    Parts of = {.size = sizeof(uint32_t)}, from = {.size = sizeof(uint64_t)};
+    int failed = parts_of(groups, "I", &of);
+    if (!failed) failed = parts_of(values, "L", &from);
+    if (!failed && of.rows != from.rows) failed = 3;
+    int64_t most = 0, row = 0, length;
+    int64_t *end = calloc((size_t)count + 1, sizeof *end);
+    uint64_t *sorted = NULL, *table = NULL;
     if (!failed && !end) failed = 1;
-    for (int64_t k = 0; !failed && k < parts.count; k++) {
-        const uint32_t *group = numbers_of(parts.array[k].children[0], sizeof *group);
-        for (int64_t i = 0; !failed && i < parts.array[k].length; i++, row++) {
-            if (group[i] >= groups) failed = 3;
+    for (const uint32_t *group; !failed && (group = next_part(&of, &length));)
+        for (int64_t i = 0; !failed && i < length; i++, row++) {
+            if (group[i] >= count) failed = 3;
             else if (!end[group[i] + 1]++) first[group[i]] = row;
         }
-    }
-    for (int64_t i = 0; !failed && i < groups; i++) {
+    for (int64_t i = 0; !failed && i < count; i++) {
         if (end[i + 1] > most) most = end[i + 1];
         end[i + 1] += end[i];  /* where the next group's begin */
     }
     if (!failed) {
-        values = malloc(((size_t)parts.rows + 1) * sizeof *values);
+        sorted = malloc(((size_t)of.rows + 1) * sizeof *sorted);
         table = malloc(((size_t)most * 4 + 2) * sizeof *table);
-        if (!values || !table) failed = 1;
+        if (!sorted || !table) failed = 1;
     }
-    for (int64_t k = 0; !failed && k < parts.count; k++) {
-        const uint32_t *group = numbers_of(parts.array[k].children[0], sizeof *group);
-        const uint64_t *value = numbers_of(parts.array[k].children[1], sizeof *value);
-        for (int64_t i = 0; i < parts.array[k].length; i++) values[end[group[i]]++] = value[i];
-    }
-    for (int64_t i = 0, begin = 0; !failed && i < groups; begin = end[i++])
-        out[i] = different(values + begin, end[i] - begin, table);
-    free(end); free(values); free(table);
-    for (int64_t k = 0; k < parts.count; k++) parts.array[k].release(&parts.array[k]);
-    free(parts.array);
+    const uint64_t *value = NULL;
+    int64_t left = 0;
+    of.at = 0;
+    for (const uint32_t *group; !failed && (group = next_part(&of, &length));)
+        for (int64_t i = 0; i < length; i++, left--) {
+            while (!left) value = next_part(&from, &left);
+            sorted[end[group[i]]++] = *value++;
+        }
+    for (int64_t i = 0, begin = 0; !failed && i < count; begin = end[i++])
+        out[i] = different(sorted + begin, end[i] - begin, table);
+    free(end); free(sorted); free(table);
+    parts_free(&of); parts_free(&from);
     return failed;
 }

@@ -18,6 +18,7 @@ COLUMNAR: Final = {
 }
 NAMES: Final = frozenset(name for name, _ in COLUMNAR.values())
 _LEAST, _MOST = 32_768, 131_072  # rows at once, where the file has as many
+_AHEAD: Final = 1_048_576  # rows that polars may have read before the first of them are asked for
 
 
 def frames(
@@ -41,7 +42,7 @@ def frames(
         if only is not None:
             scan = scan.select(only(scan.collect_schema()))
         # As the file has them: to cut its groups of rows anew costs a third of reading them.
-        for frame in _large(scan.collect_batches(maintain_order=True)):
+        for frame in _large(_in_windows(scan)):
             yield from frame.iter_slices(_MOST)
     except (pl.exceptions.PolarsError, OSError) as error:
         what = COLUMNAR[kind][1].split(" ", 1)[1]
@@ -50,6 +51,17 @@ def frames(
             where=path,
             do=f"write it again; {COLUMNAR[kind][1]} that was cut off has no usable part",
         ) from None
+
+
+def _in_windows(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The rows of SCAN as it has them; polars alone may read all of a file ahead."""
+    begin, count = 0, _AHEAD
+    while count == _AHEAD:
+        count = 0
+        for frame in scan.slice(begin, _AHEAD).collect_batches(maintain_order=True):
+            count += len(frame)
+            yield frame
+        begin += count
 
 
 def _large(parts: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
