@@ -701,6 +701,51 @@ static int wrapped(Line *s, int *proven) {
 static inline int is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 static inline int is_letter(uint8_t c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 
+/* Whether what begins at P may be a part of such a text. */
+static int tells_at(const uint8_t *p, const uint8_t *end, int requests, int dated) {
+    const size_t left = (size_t)(end - p);
+    switch (*p) {
+    case 'r': case 'R':
+        if (!requests) return 0;
+        if (left >= 3 && (p[1] | 32) == 'e' && (p[2] | 32) == 'q') return 1;
+        return left >= 4 && (p[1] | 32) == 'i' && (p[2] | 32) == 'd' && p[3] == '=';
+    case 't': case 'T':
+        return requests && left >= 5 && (p[1] | 32) == 'r' && (p[2] | 32) == 'a' &&
+               (p[3] | 32) == 'c' && (p[4] | 32) == 'e';
+    case '\\':
+        return left >= 2 && p[1] == 'u';
+    case 'a':
+        return dated && left >= 6 && !memcmp(p, "access", 6);  /* ztunnel's */
+    case 'C':
+        return dated && left >= 12 && !memcmp(p, "ContainerID=", 12);  /* Calico's */
+    case 'm':
+        return dated && left >= 4 && !memcmp(p, "msg=", 4);  /* containerd's */
+    case '[':  /* [02/Nov/2026:… */
+        return left >= 4 && is_digit(p[1]) && is_digit(p[2]) && (p[3] == '/' || p[3] == '\\');
+    }
+    return 0;
+}
+
+#if defined(__SSE2__)
+/* At which of 16 places `tells_at` may say yes, by two letters each; a 17th byte is there. */
+static int may_tell(const uint8_t *p) {
+#define SAME(v, c) _mm_cmpeq_epi8(v, _mm_set1_epi8(c))
+    const __m128i here = _mm_loadu_si128((const __m128i *)p);
+    const __m128i next = _mm_loadu_si128((const __m128i *)(p + 1));
+    const __m128i small = _mm_or_si128(here, _mm_set1_epi8(32));
+    const __m128i after = _mm_or_si128(next, _mm_set1_epi8(32));
+    const __m128i r = _mm_and_si128(SAME(small, 'r'), _mm_or_si128(SAME(after, 'e'), SAME(after, 'i')));
+    const __m128i t = _mm_and_si128(SAME(small, 't'), SAME(after, 'r'));
+    const __m128i a = _mm_and_si128(SAME(here, 'a'), SAME(next, 'c'));
+    const __m128i c = _mm_and_si128(SAME(here, 'C'), SAME(next, 'o'));
+    const __m128i m = _mm_and_si128(SAME(here, 'm'), SAME(next, 's'));
+    const __m128i other = _mm_or_si128(SAME(here, '\\'), SAME(here, '['));
+#undef SAME
+    return _mm_movemask_epi8(_mm_or_si128(
+        _mm_or_si128(_mm_or_si128(r, t), _mm_or_si128(a, c)), _mm_or_si128(m, other)));
+}
+#endif
+
 /* Whether a text may be a line of a known shape (`LIKELY` in formats/), or, where REQUESTS are asked
    for, name one: in doubt yes. The text is as it stands between the quotes of JSON. */
 static int tells(const uint8_t *p, size_t size, int requests) {
@@ -718,36 +763,13 @@ static int tells(const uint8_t *p, size_t size, int requests) {
     while (q < end && (is_letter(*q) || is_digit(*q) || *q == '_' || *q == '@' || *q == '.' ||
                        *q == '/' || *q == '-' || *q >= 0x80)) q++;
     if (q > p && q < end && *q == '=') return 1;  /* logfmt */
-    for (; p < end; p++) {
-        size_t left = (size_t)(end - p);
-        switch (*p) {
-        case 'r': case 'R':
-            if (!requests) break;
-            if (left >= 3 && (p[1] | 32) == 'e' && (p[2] | 32) == 'q') return 1;
-            if (left >= 4 && (p[1] | 32) == 'i' && (p[2] | 32) == 'd' && p[3] == '=') return 1;
-            break;
-        case 't': case 'T':
-            if (requests && left >= 5 && (p[1] | 32) == 'r' && (p[2] | 32) == 'a' && (p[3] | 32) == 'c' &&
-                (p[4] | 32) == 'e') return 1;
-            break;
-        case '\\':
-            if (left >= 2 && p[1] == 'u') return 1;
-            break;
-        case 'a':
-            if (dated && left >= 6 && !memcmp(p, "access", 6)) return 1;  /* ztunnel's */
-            break;
-        case 'C':
-            if (dated && left >= 12 && !memcmp(p, "ContainerID=", 12)) return 1;  /* Calico's */
-            break;
-        case 'm':
-            if (dated && left >= 4 && !memcmp(p, "msg=", 4)) return 1;  /* containerd's */
-            break;
-        case '[':
-            if (left >= 4 && is_digit(p[1]) && is_digit(p[2]) && (p[3] == '/' || p[3] == '\\'))
-                return 1;  /* [02/Nov/2026:… */
-            break;
-        }
-    }
+#if defined(__SSE2__)
+    for (; end - p > 16; p += 16)
+        for (int some = may_tell(p); some; some &= some - 1)
+            if (tells_at(p + __builtin_ctz((unsigned)some), end, requests, dated)) return 1;
+#endif
+    for (; p < end; p++)
+        if (tells_at(p, end, requests, dated)) return 1;
     return 0;
 }
 
@@ -1355,7 +1377,7 @@ static int32_t group_new(Groups *g, uint64_t hash, const Value *values) {
 /* `instant`, but a minute that came just before is not read again. */
 static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) {
     if (size >= 20 && p[size - 1] == 'Z') {
-        if (!memcmp(g->minute, p, 17)) {
+        if (eight(g->minute) == eight(p) && eight(g->minute + 8) == eight(p + 8) && p[16] == ':') {
             int seconds = digits(p + 17, 2), count = 0;
             const uint8_t *at = p + 19, *end = p + size - 1;
             int64_t nanos = 0;
@@ -1957,13 +1979,15 @@ static inline View view_of(const Texts *t, int64_t row) {
     return is_null(t, row) ? (View){0} : t->views[row];
 }
 
-/* A text as a value; "" and "-" are none. */
+/* Whether a text says nothing: "" and "-" do. */
+static inline int is_none(const Texts *t, int64_t row) {
+    const View *view = &t->views[row];
+    return view->size <= (view->head[0] == '-') || is_null(t, row);
+}
+
 static Value text_of(const Texts *t, int64_t row) {
-    if (is_null(t, row)) return (Value){0, 0, NO_RANK, 0};
-    const uint8_t *at = bytes_of(t, row);
-    const int32_t size = t->views[row].size;
-    if (!size || (size == 1 && *at == '-')) return (Value){0, 0, NO_RANK, 0};
-    return (Value){at, (uint32_t)size, 0, 0};
+    if (is_none(t, row)) return (Value){0, 0, NO_RANK, 0};
+    return (Value){bytes_of(t, row), (uint32_t)t->views[row].size, 0, 0};
 }
 
 static const char SUFFIX_KEY[] = "\"ikontainer_CUID";
@@ -2028,7 +2052,7 @@ static int has_no_suffix(const struct ArrowArray *column) {
     return 1;
 }
 
-enum { AT_ONCE = 256, KNOWN_KEYS = 1 << 11, ID_BITS = 12 };
+enum { AT_ONCE = 256, KEY_BITS = 11, ID_BITS = 12 };
 
 typedef struct { View view; uint64_t bits; } Id;  /* the bits of a request's id */
 
@@ -2037,19 +2061,19 @@ typedef struct { View view; uint64_t bits; } Id;  /* the bits of a request's id 
    column with a dictionary has the same view, so that its bytes need not be looked at. */
 typedef struct {
     int count, role[MOST_ROLES];  /* the roles that say which group it is, and the rare ones */
-    View *keys;                   /* KNOWN_KEYS times COUNT, and the group that they stand for */
+    View *keys;                   /* for each KEY_BITS of their bits, and the group they stand for */
     int32_t *group;               /* -1: none yet */
+    View *clean;                  /* those of some rows, for each key, where some are null */
     Id *id;                       /* one for each ID_BITS of a view's bits */
     Texts texts[MOST_ROLES];
     int plain;                    /* of a batch: `has_no_suffix` of its messages */
     Told told[AT_ONCE];
-    uint64_t hash[AT_ONCE];
     int32_t found[AT_ONCE];       /* NOT_HERE: the row is odd */
 } Rows;
 
 static void rows_free(Rows *r) {
     if (!r) return;
-    free(r->keys); free(r->group); free(r->id); free(r);
+    free(r->keys); free(r->group); free(r->clean); free(r->id); free(r);
 }
 
 static Rows *rows_new(const uint8_t *uses, int roles) {
@@ -2057,17 +2081,18 @@ static Rows *rows_new(const uint8_t *uses, int roles) {
     if (!r) return NULL;
     for (int i = 0; i < roles; i++)
         if (uses[i] == KEY || uses[i] == RARE) r->role[r->count++] = i;
-    r->keys = malloc(((size_t)r->count + 1) * KNOWN_KEYS * sizeof(View));
-    r->group = malloc(KNOWN_KEYS * sizeof(int32_t));
+    r->keys = calloc((size_t)r->count + 1, sizeof(View) << KEY_BITS);
+    r->group = malloc(sizeof(int32_t) << KEY_BITS);
+    r->clean = malloc(((size_t)r->count + 1) * AT_ONCE * sizeof(View));
     r->id = malloc(sizeof(Id) << ID_BITS);
-    if (r->keys && r->group && r->id) return r;
+    if (r->keys && r->group && r->clean && r->id) return r;
     rows_free(r);
     return NULL;
 }
 
 /* Views of another batch mean other texts. */
 static void rows_forget(Rows *r) {
-    memset(r->group, -1, KNOWN_KEYS * sizeof(int32_t));
+    memset(r->group, -1, sizeof(int32_t) << KEY_BITS);
     memset(r->id, 0, sizeof(Id) << ID_BITS);
 }
 
@@ -2091,15 +2116,18 @@ static void rows_times(Rows *r, Groups *g, const Plan *plan, const struct ArrowA
     }
 }
 
-/* Whether row I's message makes it odd: whether it may tell what the other values in S do not. */
-static int row_asks(const Rows *r, const Line *s, int i) {
-    const Plan *plan = s->plan;
+static inline int row_lacks(const Rows *r, int32_t role, int i) {
+    return role < 0 || is_none(&r->texts[role], i);
+}
+
+/* Whether row I's message makes it odd: whether it may tell what the row does not. */
+static int row_asks(const Rows *r, const Plan *plan, int i) {
     const Texts *texts = &r->texts[plan->message];
     if (is_null(texts, i)) return 0;
-    if (plan->level != -1 && lacks(s->values, plan->level)) return 1;
+    if (plan->level != -1 && row_lacks(r, plan->level, i)) return 1;
     const View *view = &texts->views[i];
     const int known = r->plain && view->size > 12;
-    const int needs = lacks(s->values, plan->request) && lacks(s->values, plan->trace);
+    const int needs = row_lacks(r, plan->request, i) && row_lacks(r, plan->trace, i);
     const uint8_t first = view->head[0];
     if (known && !needs && first > ' ' && first < 0x80) return first == '{' || first == '\\';
     const Value message = {bytes_of(texts, i), (uint32_t)view->size, 0, 0};
@@ -2107,60 +2135,62 @@ static int row_asks(const Rows *r, const Line *s, int i) {
 }
 
 /* Take row I's request and document; whether they can be had here. */
-static int row_ids(Rows *r, const Groups *g, const Line *s, int i) {
+static int row_ids(Rows *r, const Groups *g, Line *s, int i) {
     const Plan *plan = s->plan;
+    const int32_t roles[] = {plan->request, plan->trace, plan->id, plan->index};
     Told *told = &r->told[i];
-    if (plan->id >= 0 || lacks(s->values, plan->request))
-        return take_ids(g, plan, s->values, NULL, told);
-    const View *view = &r->texts[plan->request].views[i];
-    Id *known = &r->id[bits_of_view(view, 0) >> (64 - ID_BITS)];
-    if (memcmp(&known->view, view, sizeof *view)) {
-        if (!take_ids(g, plan, s->values, NULL, told)) return 0;
-        known->view = *view, known->bits = told->request;
+    Id *known = NULL;
+    const View *view = NULL;
+    if (plan->id < 0 && !row_lacks(r, plan->request, i)) {
+        view = &r->texts[plan->request].views[i];
+        known = &r->id[bits_of_view(view, 0) >> (64 - ID_BITS)];
+        if (!memcmp(&known->view, view, sizeof *view)) {
+            told->request = known->bits, told->document = 0, told->id_at = 0, told->id_size = 0;
+            return 1;
+        }
     }
-    told->request = known->bits, told->document = 0, told->id_at = 0, told->id_size = 0;
+    for (int k = 0; k < 4; k++)
+        if (roles[k] >= 0) s->values[roles[k]] = text_of(&r->texts[roles[k]], i);
+    if (!take_ids(g, plan, s->values, NULL, told)) return 0;
+    if (known) *known = (Id){*view, told->request};
     return 1;
 }
 
 /* The requests and documents of SIZE rows, and whether their messages tell more. */
 static void rows_ids(Rows *r, const Groups *g, Line *s, int size) {
-    const Plan *plan = s->plan;
-    const int32_t roles[] = {plan->level, plan->request, plan->trace, plan->id, plan->index};
-    for (int i = 0; i < size; i++) {
-        if (r->found[i] < 0) continue;
-        for (int k = 0; k < 5; k++)
-            if (roles[k] >= 0) s->values[roles[k]] = text_of(&r->texts[roles[k]], i);
-        if ((plan->message >= 0 && row_asks(r, s, i)) || !row_ids(r, g, s, i))
-            r->found[i] = NOT_HERE;
-    }
+    for (int i = 0; i < size; i++)
+        if (r->found[i] >= 0 && ((s->plan->message >= 0 && row_asks(r, s->plan, i)) ||
+                                 !row_ids(r, g, s, i))) r->found[i] = NOT_HERE;
 }
 
 /* The groups of SIZE rows; 0: no memory. */
 static int rows_groups(Rows *r, Groups *g, Line *s, int size) {
-    memset(r->hash, 0, sizeof r->hash);
+    const View *views[MOST_ROLES];
     for (int k = 0; k < r->count; k++) {
         const Texts *texts = &r->texts[r->role[k]];
-        for (int i = 0; i < size; i++) {
-            const View view = view_of(texts, i);
-            r->hash[i] = bits_of_view(&view, r->hash[i]);
-        }
+        views[k] = texts->views;
+        if (!texts->valid) continue;
+        View *clean = r->clean + k * AT_ONCE;
+        for (int i = 0; i < size; i++) clean[i] = view_of(texts, i);
+        views[k] = clean;
     }
     for (int i = 0; i < size; i++) {
         if (r->found[i] < 0) continue;
-        const size_t at = (size_t)(r->hash[i] >> 48) & (KNOWN_KEYS - 1);
+        uint64_t hash = 0, differs = 0;
+        for (int k = 0; k < r->count; k++) hash = bits_of_view(&views[k][i], hash);
+        const size_t at = (size_t)(hash >> (64 - KEY_BITS));
         View *keys = r->keys + at * (size_t)r->count;
-        int known = r->group[at] >= 0;
-        for (int k = 0; known && k < r->count; k++) {
-            const View view = view_of(&r->texts[r->role[k]], i);
-            known = !memcmp(&keys[k], &view, sizeof view);
+        for (int k = 0; k < r->count; k++) {
+            const uint8_t *one = (const uint8_t *)&views[k][i], *other = (const uint8_t *)&keys[k];
+            differs |= (eight(one) ^ eight(other)) | (eight(one + 8) ^ eight(other + 8));
         }
-        if (!known) {
+        if (differs || r->group[at] < 0) {
             for (int k = 0; k < r->count; k++)
                 s->values[r->role[k]] = text_of(&r->texts[r->role[k]], i);
             r->found[i] = group_of(g, s->values, s->plan->roles, NULL);
             if (r->found[i] == NO_MEMORY) return 0;
             if (r->found[i] < 0) continue;
-            for (int k = 0; k < r->count; k++) keys[k] = view_of(&r->texts[r->role[k]], i);
+            for (int k = 0; k < r->count; k++) keys[k] = views[k][i];
             r->group[at] = r->found[i];
         }
         r->found[i] = r->group[at];
