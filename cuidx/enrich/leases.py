@@ -309,11 +309,13 @@ def _cut_soft_ends(leases: list[Lease]) -> list[Lease]:
     """LEASES of one address; one whose end is not sure ends where the next holder is first seen."""
     cut = []
     for at, lease in enumerate(leases):
-        firm = lease.last if lease.firm is None else lease.firm
+        if lease.firm is None:
+            cut.append(lease)
+            continue
         following = [
             other.first for other in leases[at + 1 :]
             if other.holder != lease.holder
-            and firm < other.first <= lease.last <= other.first + STALE
+            and lease.firm < other.first <= lease.last <= other.first + STALE
         ]  # fmt: skip
         last = min(following) - 1 if following else lease.last
         cut.append(replace(lease, last=last, firm=None))
@@ -382,6 +384,7 @@ def _lease(together: list[_Span]) -> Lease:
             name = next(iter(uids))
         else:
             name = head.pod_name or head.pod_key or containers[0]
+    last, firm = max(span.last for span in together), max(span.firm for span in together)
     return Lease(
         ip=head.ip,
         holder=name,
@@ -390,8 +393,8 @@ def _lease(together: list[_Span]) -> Lease:
         service=min((span.service for span in together if span.service), default=None),
         pod=min((span.pod for span in together if span.pod), default=None),
         first=min(span.first for span in together),
-        last=max(span.last for span in together),
-        firm=max(span.firm for span in together),
+        last=last,
+        firm=None if firm == last else firm,
         lines=sum(span.lines for span in together),
     )
 

@@ -15,6 +15,7 @@ from cuidx.formats.base import Grouped
 from cuidx.schema import EVIDENCE_TIMES, KIND, TIME, TIME_FROM
 
 _WHENCE: Final = pl.Enum(TIME_FROM)
+_NO_TIMES: Final = pl.DataFrame(schema={"time": TIME, "time_from": _WHENCE})
 
 
 class Dated(NamedTuple):
@@ -35,6 +36,8 @@ def date(parsed: pl.DataFrame, tz: str, before: int | None = None) -> Dated:
     if told:
         parsed = parsed.with_columns(times.parse(parsed[name], tz)[0].alias(name) for name in told)
     if "time" not in parsed.columns:
+        if parsed.is_empty():  # as all lines of a block are in groups: block after block
+            return Dated(parsed.hstack(_NO_TIMES), 0, 0)
         nothing = parsed.with_columns(time=pl.lit(None, TIME), time_from=pl.lit("none", _WHENCE))
         return Dated(nothing, 0, 0)
     time, zoneless, yearless = _times(parsed, tz, before)

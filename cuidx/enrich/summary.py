@@ -45,6 +45,7 @@ GROUPS: Final = pl.Schema(
 )
 # Categorical: a name is kept once, not once a pair.
 PAIRS: Final = pl.Schema({"container": pl.Categorical(), "request": pl.UInt64()})
+_NO_PAIRS: Final = PAIRS.to_frame()
 _FIRST_ERROR: Final = "ERROR"
 
 
@@ -86,11 +87,12 @@ class Summary:
             if "holds" in frame.columns or (frame["kind"] == "evidence").any():
                 evidence.append(detached(of_records(frame, source)))
         found = [PAIRS.to_frame(), *(made if pairs is None else pairs)]
-        for source, one in grouped:
-            raw.append(one.groups.with_columns(source=pl.lit(source, pl.Int64)))
+        told = [normalise(pl.concat(raw, how="diagonal"))] if raw else []
         if grouped:
-            found.append(_pairs_of_groups([one for _, one in grouped]))
-        return cls(_settle(raw), pl.concat(found), merged(evidence))
+            groups = _groups_of([one for _, one in grouped], [source for source, _ in grouped])
+            told.append(groups)
+            found.append(_pairs_of([(one.requests, len(one.groups)) for _, one in grouped], groups))
+        return cls(_settle(told), pl.concat(found), merged(evidence))
 
     @classmethod
     def of_groups(
@@ -104,7 +106,7 @@ class Summary:
         EVIDENCE are (source, records that are evidence, or tell of holders).
         """
         told = [detached(of_records(rows, source)) for source, rows in evidence if rows.height]
-        return cls(_settle([groups]), pairs, merged(told))
+        return cls(_settle([normalise(groups)]), pairs, merged(told))
 
     @classmethod
     def merge(cls, summaries: Sequence[Summary]) -> Summary:
@@ -131,11 +133,10 @@ def _group(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _settle(raw: list[pl.DataFrame]) -> pl.DataFrame:
-    if not raw:
+def _settle(told: list[pl.DataFrame]) -> pl.DataFrame:
+    if not told:
         return GROUPS.to_frame()
-    frame = normalise(pl.concat(raw, how="diagonal"))
-    frame = frame.with_columns(
+    frame = pl.concat(told, how="diagonal").with_columns(
         errors=pl.when(pl.col("level") >= pl.lit(_FIRST_ERROR, LEVEL))
         .then("lines")
         .otherwise(pl.lit(0, pl.Int64))
@@ -164,8 +165,8 @@ def _regroup(frame: pl.DataFrame) -> pl.DataFrame:
 def request_pairs(frame: pl.DataFrame) -> pl.DataFrame:
     """PAIRS of some records; a pair may come again in another chunk."""
     have = [name for name in ("request_id", "trace_id") if name in frame.columns]
-    if not have:
-        return PAIRS.to_frame()
+    if not have or frame.is_empty():
+        return _NO_PAIRS
     if not (events := frame["kind"] == "event").all():
         frame = frame.filter(events)
     frame = frame.with_columns(request=pl.coalesce(have))
@@ -181,16 +182,23 @@ def request_pairs(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _pairs_of_groups(grouped: Sequence[Grouped]) -> pl.DataFrame:
-    """PAIRS of records that came in groups."""
-    groups = normalise(pl.concat([one.groups for one in grouped], how="diagonal"))
+def _groups_of(grouped: Sequence[Grouped], sources: Sequence[int]) -> pl.DataFrame:
+    """The groups of GROUPED, one after the other, made sense of."""
+    groups = [one.groups for one in grouped]
+    source = [at for at, some in zip(sources, groups, strict=True) for _ in range(len(some))]
+    return normalise(
+        pl.concat(groups, how="diagonal").with_columns(source=pl.Series(source, dtype=pl.Int64))
+    )
+
+
+def _pairs_of(requests: Sequence[tuple[pl.DataFrame, int]], groups: pl.DataFrame) -> pl.DataFrame:
+    """PAIRS of REQUESTS: for each part its pairs and how many of GROUPS, in their order, it has."""
     names = groups["container"].cast(PAIRS["container"])
-    pairs, count = [], 0
-    for one in grouped:
-        group, request = one.requests["group"], one.requests["request"]
-        container = names[count : count + len(one.groups)].gather(group).alias("container")
-        pairs.append(pl.DataFrame([container, request]))
-        count += len(one.groups)
+    pairs, before = [], 0
+    for part, count in requests:
+        container = names.slice(before, count).gather(part["group"]).alias("container")
+        pairs.append(pl.DataFrame([container, part["request"]]))
+        before += count
     return pl.concat(pairs).drop_nulls()
 
 

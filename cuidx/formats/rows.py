@@ -62,9 +62,10 @@ def group(frame: pl.DataFrame, first_line: int, reading: Reading) -> Grouped | N
     # What stands for "none" in a text of its own is known natively.
     plain = {role: ranked[0].value for role, ranked in found.items()
              if len(ranked) == 1 and ranked[0].dtype == pl.String}  # fmt: skip
-    texts = frame.select(**{**_columns(found), **plain})
-    time = texts["time"].dtype == TIME
-    texts = texts.with_columns(pl.col("time").cast(pl.Int64 if time else pl.String))
+    others = _columns({role: ranked for role, ranked in found.items() if role not in plain})
+    texts = frame.select(**{role: plain.get(role, others.get(role)) for role in found})
+    if (dtype := texts["time"].dtype) != pl.String:
+        texts = texts.with_columns(pl.col("time").cast(pl.Int64 if dtype == TIME else pl.String))
     return group_rows(
         texts, first_line, reading, lambda odd: parse(frame[odd["row"]], first_line, reading)
     )

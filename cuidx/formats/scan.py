@@ -57,6 +57,7 @@ _SHAPES: Final = {"rawtext": _TEXT, "cri": _CRI}  # formats that have a shape of
 _SPECIAL: Final = ("time", "level", "request_id", "trace_id", "message", "cuid", "svc", "doc_index",
                    "doc_id")  # fmt: skip
 _FROM_TEXT: Final = ("time", "level", "request_id")
+_NOTHING: Final = pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
 _FEW: Final = 4  # one line in so many may be odd: with more, rows are quicker
 
 
@@ -234,7 +235,7 @@ class Scanner:
         with self._lock:
             self.odd += len(cut.odd)
             self.proven += cut.lines - len(cut.odd)
-        rows = _nothing()
+        rows = _NOTHING
         if cut.odd:
             rows = self._exact(
                 [data[odd.start : odd.end] for odd in cut.odd],
@@ -302,14 +303,10 @@ def group_rows(
     cut = native.group_rows(frame, plan, _uses(roles), by_line=by_line)
     if len(cut.odd) > cut.lines // _FEW or len(cut.frame) > cut.lines // _FEW:
         return None
-    rows = _nothing()
+    rows = _NOTHING
     if cut.odd:
         rows = exact(pl.DataFrame({"row": [odd.line for odd in cut.odd]}))
     return _grouped(cut, roles, rows, first_line, reading, by_line, b"")
-
-
-def _nothing() -> pl.DataFrame:
-    return pl.DataFrame(schema={"kind": KIND, "line": pl.Int64()})
 
 
 def _grouped(
