@@ -160,18 +160,18 @@ def _told(summary: Summary) -> pl.DataFrame:
             summary.evidence.select("container", *_TOLD, lines=pl.lit(0, pl.Int64)),
         ]
     ).filter(pl.col("container").is_not_null())
-    table = lines.select("container").unique()
+    table = lines.lazy().select("container").unique()
     for name in _TOLD:
         best = (
-            lines.filter(pl.col(name).is_not_null())
+            lines.lazy().filter(pl.col(name).is_not_null())
             .group_by("container", name)
             .agg(pl.col("lines").sum())
             .sort("container", pl.col("lines"), name, descending=[False, True, False])
             .unique("container", keep="first", maintain_order=True)
             .select("container", name)
-        )
+        )  # fmt: skip
         table = table.join(best, on="container", how="left")
-    return table
+    return table.collect()
 
 
 def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.DataFrame:

@@ -205,8 +205,8 @@ class Story:
         """All lines' summary and all leases; a second look at the lines only where it is needed."""
         summary = self._told()
         clock = clock_of(summary)
-        open_ = sorted({*unsettled(summary), *self.ladder.moves(summary.groups)})
-        runs = None
+        seen = spans(summary)
+        open_ = sorted({*unsettled(summary, seen), *self.ladder.moves(summary.groups)})
         if open_:
             points = self._points(open_, clock)
             ends = [
@@ -219,7 +219,8 @@ class Story:
             ]  # fmt: skip
             told = pl.concat(ends)
             runs = runs_of(pl.concat([points, told]) if clock == "time" else points, summary)
-        found = addresses(spans(summary, runs), clock)
+            seen = spans(summary, runs)
+        found = addresses(seen, clock)
         placed = self._place_ip_lines(summary, found)
         return placed, found if placed is summary else recounted(found, placed)
 

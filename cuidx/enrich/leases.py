@@ -83,10 +83,9 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
     RUNS (container, ip, first, last, lines) stand for the containers that `unsettled` names.
     """
     clock = clock_of(summary)
-    groups = summary.groups.filter(pl.col("kind") == "event")
-    rows = sightings(groups, clock)
+    groups = summary.groups.lazy().filter(pl.col("kind") == "event")
+    rows = sightings(groups, clock).with_columns(firm="last")
     told = summary.evidence.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
-    rows = rows.with_columns(firm="last")
     if clock == "time" and told.height:
         first, last = pl.col("at").cast(pl.Int64), pl.col("until").cast(pl.Int64)
         seen = told.select(
@@ -94,9 +93,10 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             firm=pl.when("soft").then(pl.max_horizontal(first, last - STALE)).otherwise(last),
         )  # fmt: skip
         # A Pod that is known by its name alone is no holder beside those that are known better.
-        both = pl.concat([rows, seen])
-        known = both.filter(pl.col("identity") < "pod_name")["ip"].unique()
-        rows = pl.concat([rows, seen.filter(~told["weak"] | ~pl.col("ip").is_in(known.implode()))])
+        both = pl.concat([rows, seen.lazy()])
+        known = both.filter(pl.col("identity") < "pod_name").select("ip").collect()["ip"].unique()
+        better = seen.filter(~told["weak"] | ~pl.col("ip").is_in(known.implode()))
+        rows = pl.concat([rows, better.lazy()])
     facts = rows.group_by("container", "ip").agg(
         *(pl.col(name).drop_nulls().min() for name in _FACTS[2:]),
         names=pl.col("container_name").drop_nulls().unique(),
@@ -108,7 +108,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
                 .group_by("container", "ip")
                 .agg(pl.col("first").min(), pl.col("last", "firm").max(), pl.col("lines").sum())
                 .select("container", "ip", "first", "last", "lines", "firm"),
-                runs.select("container", "ip", "first", "last", "lines", firm="last"),
+                runs.lazy().select("container", "ip", "first", "last", "lines", firm="last"),
             ]
         )
     else:
@@ -118,7 +118,8 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
     rows = rows.drop_nulls("first").join(facts, on=["container", "ip"], how="left")
     # A start record names its Pod also where it has no address to name.
     named = (
-        summary.evidence.drop_nulls("container")
+        summary.evidence.lazy()
+        .drop_nulls("container")
         .group_by("container")
         .agg(pl.col(name).drop_nulls().min() for name in _POD)
     )
@@ -141,7 +142,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
             lines=row["lines"],
             firm=row["firm"],
         )
-        for row in rows.sort("ip", "first", "last", "container").iter_rows(named=True)
+        for row in rows.sort("ip", "first", "last", "container").collect().iter_rows(named=True)
     ]
 
 
@@ -152,7 +153,7 @@ _FACTS: Final = ("container", "ip", "identity", "pod_key", "pod_uid", "namespace
 _SEEN: Final = (*_FACTS, "container_name")
 
 
-def sightings(groups: pl.DataFrame, clock: Clock) -> pl.DataFrame:
+def sightings(groups: pl.LazyFrame, clock: Clock) -> pl.LazyFrame:
     """Groups of lines with an own IP, their first and last on CLOCK."""
     known = groups.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
     if clock == "time":
@@ -163,16 +164,16 @@ def sightings(groups: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     return known.select(*_SEEN, first=first, last=last, lines="lines")
 
 
-def unsettled(summary: Summary) -> list[str]:
+def unsettled(summary: Summary, seen: list[_Span]) -> list[str]:
     """Containers whose leases need each line's time: several IPs that cross, or lines after a stop.
 
-    For all others first and last sight are enough.
+    For all others first and last sight are enough: SEEN, the `spans` of SUMMARY.
     """
     clock = clock_of(summary)
     found: set[str] = set()
     by_family = lambda span: (span.container, _family(span.ip))  # noqa: E731 - sort and group by it
     stops = _stops(summary)
-    for (container, _), group in groupby(sorted(spans(summary), key=by_family), key=by_family):
+    for (container, _), group in groupby(sorted(seen, key=by_family), key=by_family):
         mine = sorted(group, key=lambda span: span.first)
         crossing = any(b.first <= a.last for a, b in pairwise(mine))
         after_stop = clock == "time" and any(
