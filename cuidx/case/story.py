@@ -24,6 +24,7 @@ from cuidx.enrich.leases import (
     PLACE,
     Address,
     Clock,
+    Span,
     addresses,
     clock_of,
     pods_by_address,
@@ -203,9 +204,8 @@ class Story:
     @cached_property
     def book(self) -> tuple[Summary, list[Address]]:
         """All lines' summary and all leases; a second look at the lines only where it is needed."""
-        summary = self._told()
+        summary, seen = self._told()
         clock = clock_of(summary)
-        seen = spans(summary)
         open_ = sorted({*unsettled(summary, seen), *self.ladder.moves(summary.groups)})
         if open_:
             points = self._points(open_, clock)
@@ -224,18 +224,24 @@ class Story:
         placed = self._place_ip_lines(summary, found)
         return placed, found if placed is summary else recounted(found, placed)
 
-    def _told(self) -> Summary:
-        """The summary with the addresses that evidence tells, and the Pods that addresses tell."""
+    def _told(self) -> tuple[Summary, list[Span]]:
+        """The summary with the addresses that evidence tells, and the Pods that addresses tell.
+
+        With it come its `spans`.
+        """
         ladder, named = self.ladder, self.named
         summary = replace(named, groups=ladder.fill(named.groups).drop("ip_from"))
-        seen = spans(summary) if clock_of(summary) == "time" else []
+        seen = spans(summary)
+        if clock_of(summary) != "time":
+            return summary, seen
         pods, boxes = pods_by_address(seen), pods_of_sandboxes(seen, summary)
         if not pods and not boxes:
-            return summary
+            return summary, seen
         key = pl.col("container").replace_strict(pods, default=None, return_dtype=pl.String)
         groups = summary.groups.with_columns(pod_key=pl.coalesce("pod_key", key))
         evidence = given(in_sandboxes(ladder.evidence, boxes), groups)
-        return replace(summary, groups=groups, evidence=evidence)
+        summary = replace(summary, groups=groups, evidence=evidence)
+        return summary, spans(summary)
 
     @cached_property
     def timetable(self) -> Timetable:
@@ -269,7 +275,7 @@ class Story:
         mine = set(containers)
         if ips:
             # Whose own address is told by evidence, wholly or at times.
-            groups = self.book[0].groups if "book" in self.__dict__ else self._told().groups
+            groups = (self.book if "book" in self.__dict__ else self._told())[0].groups
             had = groups.filter(pl.col("ip").is_in(pl.Series(sorted(ips)).implode()))
             mine |= {*had["container"].drop_nulls(), *self.ladder.moves(groups)}
         mine |= {said for said, name in self.ladder.names() if name in mine}

@@ -33,6 +33,8 @@ def given(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     known, or it is one, by its best name; a container without lines in a Pod that has some is none,
     and neither is one whose id lines carry beside their CUIDs.
     """
+    if evidence.is_empty():
+        return evidence
     events = groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
     evidence = _without_carried(evidence, events)
     written = pl.col("pod_key").is_in(

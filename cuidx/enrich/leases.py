@@ -55,7 +55,9 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class Span:
+    """First and last sight of a container on an own IP, in ns or in places of lines, and its Pod."""
+
     container: str
     identity: str
     pod_key: str | None
@@ -77,7 +79,7 @@ def clock_of(summary: Summary) -> Clock:
     return "time" if dated else "order"
 
 
-def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
+def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[Span]:
     """First and last sight of each container on each own IP, evidence included.
 
     RUNS (container, ip, first, last, lines) stand for the containers that `unsettled` names.
@@ -127,7 +129,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[_Span]:
         pl.coalesce(name, f"{name}_told") for name in _POD
     )
     return [
-        _Span(
+        Span(
             container=row["container"],
             identity=row["identity"],
             pod_key=row["pod_key"],
@@ -164,7 +166,7 @@ def sightings(groups: pl.LazyFrame, clock: Clock) -> pl.LazyFrame:
     return known.select(*_SEEN, first=first, last=last, lines="lines")
 
 
-def unsettled(summary: Summary, seen: list[_Span]) -> list[str]:
+def unsettled(summary: Summary, seen: list[Span]) -> list[str]:
     """Containers whose leases need each line's time: several IPs that cross, or lines after a stop.
 
     For all others first and last sight are enough: SEEN, the `spans` of SUMMARY.
@@ -232,13 +234,13 @@ def runs_of(points: pl.DataFrame, summary: Summary) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def pods_by_address(found: list[_Span]) -> dict[str, str]:
+def pods_by_address(found: list[Span]) -> dict[str, str]:
     """Container → Pod, for containers whose lines name no Pod: by who had their address just then.
 
     Two Pods can't have one address at once (one on its node's network has none of its own). So of
     a Pod that evidence surely shows with an address, those are the lines that carry it meanwhile.
     """
-    told: dict[str, list[_Span]] = {}
+    told: dict[str, list[Span]] = {}
     for span in found:
         if span.lines == 0 and span.pod_key is not None and span.identity != "cuid":
             told.setdefault(span.ip, []).append(span)
@@ -251,14 +253,16 @@ def pods_by_address(found: list[_Span]) -> dict[str, str]:
     return {name: keys.pop() for name, keys in pods.items() if len(keys) == 1}
 
 
-def pods_of_sandboxes(found: list[_Span], summary: Summary) -> dict[str, tuple[str, str | None]]:
+def pods_of_sandboxes(found: list[Span], summary: Summary) -> dict[str, tuple[str, str | None]]:
     """Sandbox → (key of its Pod, CUID), for those that evidence knows by their Pod's name alone.
 
     It is the Pod of that name that had the sandbox's address meanwhile, where just one is known; of
     Pods without a uid, the one CUID (else null). Who began after the address was given back is
     another, and so is who was gone when it was given out. Of two sandboxes of a Pod none is sure.
     """
-    others: dict[tuple[str, str], list[_Span]] = {}
+    if all(span.identity != "sandbox_id" for span in found):
+        return {}
+    others: dict[tuple[str, str], list[Span]] = {}
     for span in found:
         if span.pod_name and span.pod_key and (span.pod_uid or span.identity == "cuid"):
             others.setdefault((span.ip, span.pod_name), []).append(span)
@@ -289,11 +293,11 @@ def _moments(summary: Summary, lease: str) -> dict[tuple[str, str], list[int]]:
     return found
 
 
-def addresses(found: list[_Span], clock: Clock) -> list[Address]:
+def addresses(found: list[Span], clock: Clock) -> list[Address]:
     """Every own IP, sorted numerically, with its leases in order and what became of it."""
     # Two clocks may differ by a second; overlaps up to that are no sharing.
     slack = SECOND if clock == "time" else 0
-    by_ip: dict[str, list[_Span]] = {}
+    by_ip: dict[str, list[Span]] = {}
     for span in found:
         by_ip.setdefault(span.ip, []).append(span)
     result = []
@@ -343,14 +347,14 @@ def recounted(found: list[Address], summary: Summary) -> list[Address]:
     return result
 
 
-def _holders(mine: list[_Span], slack: int) -> list[Lease]:
-    def pod(span: _Span) -> tuple[str, str]:
+def _holders(mine: list[Span], slack: int) -> list[Lease]:
+    def pod(span: Span) -> tuple[str, str]:
         return ("pod", span.pod_key) if span.pod_key else ("container", span.container)
 
     leases = []
     ordered = sorted(mine, key=lambda span: (pod(span), span.first, span.last, span.container))
     for _, group in groupby(ordered, key=pod):
-        together: list[_Span] = []
+        together: list[Span] = []
         end = 0
         for span in group:
             if together and span.first >= end - slack and not _beside(span, together):
@@ -362,7 +366,7 @@ def _holders(mine: list[_Span], slack: int) -> list[Lease]:
     return sorted(leases, key=lambda lease: (lease.first, lease.last, lease.holder))
 
 
-def _beside(span: _Span, together: list[_Span]) -> bool:
+def _beside(span: Span, together: list[Span]) -> bool:
     """Whether SPAN's container runs beside those, though its lines come after theirs.
 
     Containers of other names in one Pod do: a proxy that logs its start and no more has not gone.
@@ -371,7 +375,7 @@ def _beside(span: _Span, together: list[_Span]) -> bool:
     return bool(span.names and names and names.isdisjoint(span.names))
 
 
-def _lease(together: list[_Span]) -> Lease:
+def _lease(together: list[Span]) -> Lease:
     containers = tuple(sorted({span.container for span in together}))
     head = together[0]
     if len(containers) == 1:

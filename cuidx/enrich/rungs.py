@@ -250,6 +250,8 @@ def only_together(groups: pl.DataFrame, evidence: pl.DataFrame) -> dict[str, str
     None whose evidence contradicts, by more than a second: it began or ended amid those lines.
     """
     told = evidence.filter(pl.col("cuid").is_null() & pl.col("container_id").is_not_null())
+    if told.is_empty():
+        return {}
     events = groups.filter(pl.col("kind") == "event")
     events = events.filter(
         pl.col("cuid").is_in(

@@ -1378,15 +1378,18 @@ static int32_t group_new(Groups *g, uint64_t hash, const Value *values) {
 static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) {
     if (size >= 20 && p[size - 1] == 'Z') {
         if (eight(g->minute) == eight(p) && eight(g->minute + 8) == eight(p + 8) && p[16] == ':') {
-            int seconds = digits(p + 17, 2), count = 0;
+            static const int32_t scale[] = {0, 100000000, 10000000, 1000000, 100000, 10000, 1000,
+                                            100, 10, 1};
+            const int seconds = digits(p + 17, 2);
             const uint8_t *at = p + 19, *end = p + size - 1;
             int64_t nanos = 0;
             if (seconds < 0 || seconds > 59) return 0;
             if (at < end) {
-                if (*at != '.') return 0;
-                for (at++; at < end && is_digit(*at); at++, count++) nanos = nanos * 10 + (*at - '0');
-                if (at < end || count < 1 || count > 9) return 0;
-                for (; count < 9; count++) nanos *= 10;
+                const int64_t count = end - at - 1;
+                if (*at != '.' || count < 1 || count > 9) return 0;
+                for (at++; at < end && is_digit(*at); at++) nanos = nanos * 10 + (*at - '0');
+                if (at < end) return 0;
+                nanos *= scale[count];
             }
             *out = g->since + seconds * INT64_C(1000000000) + nanos;
             return 1;
@@ -2052,7 +2055,7 @@ static int has_no_suffix(const struct ArrowArray *column) {
     return 1;
 }
 
-enum { AT_ONCE = 256, KEY_BITS = 11, ID_BITS = 12 };
+enum { AT_ONCE = 256, KEY_BITS = 11, ID_BITS = 10 };
 
 typedef struct { View view; uint64_t bits; } Id;  /* the bits of a request's id */
 
