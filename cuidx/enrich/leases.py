@@ -56,7 +56,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """First and last sight of a container on an own IP, in ns or in places of lines, and its Pod."""
+    """First and last sight of a container on an own IP (ns, or places of lines), and its Pod."""
 
     container: str
     identity: str
