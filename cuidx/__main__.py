@@ -4,7 +4,6 @@ import atexit
 import gc
 import os
 import sys
-from typing import NoReturn
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
     _end(code)
 
 
-def _end(code: int) -> NoReturn:
+def _end(code: int) -> None:
     """End the process with CODE; what was loaded is left to the system, which is quicker."""
     try:
         atexit._run_exitfuncs()
