@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import polars as pl
@@ -38,7 +37,10 @@ _TOLD: Final = ("service", "namespace", "cluster", "pod", "node")
 
 
 def lifetimes(
-    summary: Summary, addresses: Sequence[Address], shown: Summary | None = None
+    summary: Summary,
+    addresses: Sequence[Address],
+    shown: Summary | None = None,
+    requests: Callable[[pl.DataFrame], pl.DataFrame] = requests_by_container,
 ) -> pl.DataFrame:
     """One row for each container, as LIFETIMES.
 
@@ -46,38 +48,30 @@ def lifetimes(
         4a23…      cuid      payment  ["10.10.11.2"]  09:00:01Z   09:04:12Z      7       1         3
 
     SUMMARY is of all records, SHOWN of those that rows are to count (where a filter is set).
+    REQUESTS counts those of its pairs.
     Sorted by first evidence, then container; without any time, by first line. `lines` counts
     events, not pieces; `errors` ERROR and above; `requests` distinct request ids.
     Memory grows with containers and distinct request ids, not with events.
     """
     counted = summary if shown is None else shown
-    with ThreadPoolExecutor(1) as beside:  # requests are counted natively while the rest is asked
-        requests = beside.submit(requests_by_container, counted.pairs)
-        return _rows(summary, addresses, counted, requests)
-
-
-def _rows(
-    summary: Summary,
-    addresses: Sequence[Address],
-    counted: Summary,
-    requests: Future[pl.DataFrame],
-) -> pl.DataFrame:
     events = counted.groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
-    rows = events.group_by("container").agg(
-        identity=pl.col("identity").min(),  # the Enum's order is best first
-        first_seen=pl.col("first").min(),
-        last_seen=pl.col("last").max(),
-        lines=pl.col("lines").sum(),
-        errors=pl.col("errors").sum(),
-        place=(pl.col("source") * PLACE + pl.col("first_line")).min(),
-    )
     evidence = summary.evidence.filter(pl.col("container").is_not_null())
-    known = _bounds(evidence)
-    rows = rows.join(
-        known, on="container", how="full" if counted is summary else "left", coalesce=True
+    found = (
+        events.lazy()
+        .group_by("container")
+        .agg(
+            identity=pl.col("identity").min(),  # the Enum's order is best first
+            first_seen=pl.col("first").min(),
+            last_seen=pl.col("last").max(),
+            lines=pl.col("lines").sum(),
+            errors=pl.col("errors").sum(),
+            place=(pl.col("source") * PLACE + pl.col("first_line")).min(),
+        )
     )
-    rows = (
-        rows.join(_told(summary), on="container", how="left")
+    found = (
+        found.join(_bounds(evidence.lazy()), on="container", coalesce=True,
+                   how="full" if shown is None else "left")
+        .join(_told(summary), on="container", how="left")
         .join(_ips(summary, evidence), on="container", how="left")
         .join(_reused(addresses), on="container", how="left")
         .with_columns(
@@ -90,13 +84,14 @@ def _rows(
                 pl.col("restarted").is_null() | (pl.col("restarted") <= pl.col("ended"))
             ).then("ended"),
         )
-    )
+    )  # fmt: skip
     # A flow's word on who had an address makes no container where better known ones had it.
     holders = {
         name for address in addresses for lease in address.leases for name in lease.containers
     }
     is_holder = pl.col("container").is_in(pl.Series(sorted(holders), dtype=pl.String).implode())
-    rows = rows.filter((pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder)
+    is_one = (pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder
+    rows = found.filter(is_one).collect()
     followed, renamed = _followed(addresses, evidence), _renamed(summary)
     containers = rows["container"].to_list()
     ips = rows["ips"].to_list()
@@ -115,7 +110,7 @@ def _rows(
         .when("replaced").then(pl.lit("replaced"))
         .otherwise(pl.lit("unknown")).cast(LIFETIMES["end"])
     )  # fmt: skip
-    rows = rows.join(requests.result(), on="container", how="left").with_columns(
+    rows = rows.join(requests(counted.pairs), on="container", how="left").with_columns(
         pl.col("requests").fill_null(0)
     )
     # With no time at all, by first line.
@@ -125,7 +120,7 @@ def _rows(
     return rows.sort(*order, nulls_last=True).select(list(LIFETIMES))
 
 
-def _bounds(evidence: pl.DataFrame) -> pl.DataFrame:
+def _bounds(evidence: pl.LazyFrame) -> pl.LazyFrame:
     """What evidence says of each container's beginning and end; `ran` is when it last still ran.
 
     What is said of the container itself comes before what is said of its Pod.
@@ -152,18 +147,19 @@ def _bounds(evidence: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _told(summary: Summary) -> pl.DataFrame:
+def _told(summary: Summary) -> pl.LazyFrame:
     """What lines and evidence say of each container; where they differ, what most lines say."""
     lines = pl.concat(
         [
-            summary.groups.filter(pl.col("kind") == "event").select("container", *_TOLD, "lines"),
-            summary.evidence.select("container", *_TOLD, lines=pl.lit(0, pl.Int64)),
+            summary.groups.lazy().filter(pl.col("kind") == "event")
+            .select("container", *_TOLD, "lines"),
+            summary.evidence.lazy().select("container", *_TOLD, lines=pl.lit(0, pl.Int64)),
         ]
-    ).filter(pl.col("container").is_not_null())
-    table = lines.lazy().select("container").unique()
+    ).filter(pl.col("container").is_not_null())  # fmt: skip
+    table = lines.select("container").unique()
     for name in _TOLD:
         best = (
-            lines.lazy().filter(pl.col(name).is_not_null())
+            lines.filter(pl.col(name).is_not_null())
             .group_by("container", name)
             .agg(pl.col("lines").sum())
             .sort("container", pl.col("lines"), name, descending=[False, True, False])
@@ -171,10 +167,10 @@ def _told(summary: Summary) -> pl.DataFrame:
             .select("container", name)
         )  # fmt: skip
         table = table.join(best, on="container", how="left")
-    return table.collect()
+    return table
 
 
-def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.DataFrame:
+def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.LazyFrame:
     own = pl.concat(
         [
             summary.groups.filter(pl.col("kind") == "event").select("container", "ip"),
@@ -184,7 +180,7 @@ def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.DataFrame:
     return _each_with_all(own.drop_nulls().unique(), "ips")
 
 
-def _reused(addresses: Sequence[Address]) -> pl.DataFrame:
+def _reused(addresses: Sequence[Address]) -> pl.LazyFrame:
     found = {
         (container, address.ip)
         for address in addresses if address.kind == "reused"
@@ -194,11 +190,11 @@ def _reused(addresses: Sequence[Address]) -> pl.DataFrame:
     return _each_with_all(pl.DataFrame(list(found), schema=schema, orient="row"), "reused_ips")
 
 
-def _each_with_all(pairs: pl.DataFrame, name: str) -> pl.DataFrame:
+def _each_with_all(pairs: pl.DataFrame, name: str) -> pl.LazyFrame:
     """Each container of PAIRS with all its addresses, in order, as the column NAME."""
     ips = sorted(pairs["ip"].unique(), key=address_order)
-    rank = pl.DataFrame({"ip": pl.Series(ips, dtype=pl.String), "rank": range(len(ips))})
-    rows = pairs.join(rank, on="ip").sort("rank")
+    rank = pl.LazyFrame({"ip": pl.Series(ips, dtype=pl.String), "rank": range(len(ips))})
+    rows = pairs.lazy().join(rank, on="ip").sort("rank")
     return rows.group_by("container", maintain_order=True).agg(pl.col("ip").alias(name))
 
 

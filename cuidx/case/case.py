@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
@@ -19,6 +20,7 @@ from cuidx.case.rows import as_given
 from cuidx.case.story import Story
 from cuidx.case.told import Told, warnings
 from cuidx.enrich.identity import address
+from cuidx.enrich.summary import requests_by_container
 from cuidx.errors import SourceError, UsageError
 from cuidx.present.rows import json_rows
 from cuidx.reading import Opened, Options, Records
@@ -223,8 +225,15 @@ class Case:
         """One row for each container: `analyses.lifetimes.LIFETIMES`."""
         from cuidx.analyses.lifetimes import lifetimes
 
-        summary, found = self._story.book
-        return lifetimes(summary, found, self._filters.shown())
+        shown = self._filters.shown()
+        said = (self._story.raw_summary if shown is None else shown).pairs
+        with ThreadPoolExecutor(1) as beside:  # natively, while it is worked out who is who
+            counted = beside.submit(requests_by_container, said)
+            summary, found = self._story.book
+            return lifetimes(
+                summary, found, shown,
+                lambda pairs: counted.result() if pairs is said else requests_by_container(pairs),
+            )  # fmt: skip
 
     def reuse(self) -> pl.DataFrame:
         """One row for each own IP with its holders in order: `analyses.reuse.REUSE`."""
