@@ -151,8 +151,7 @@ class Opened:
     not_read: int = 0  # bytes that were skipped, as they are outside the times asked for
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Some consecutive records of one source."""
 
     source: int  # place in Records.opened
@@ -169,8 +168,7 @@ class _Parsed(NamedTuple):
     grouped: Grouped | None = None
 
 
-@dataclass(slots=True)
-class _Task:
+class _Task(NamedTuple):
     source: int
     first: bool
     work: Callable[[], _Parsed]
@@ -301,10 +299,10 @@ class Records:
                     frame = frame.with_columns(pl.col("line") + before)
                 if grouped is not None:
                     places = pl.col("first_line", "last_line") + before
-                    grouped = replace(grouped, groups=grouped.groups.with_columns(places))
+                    grouped = grouped._replace(groups=grouped.groups.with_columns(places))
                     if by_line and grouped.by_line is not None:
                         lines_ = grouped.by_line.with_columns(pl.col("line") + before)
-                        grouped = replace(grouped, by_line=lines_)
+                        grouped = grouped._replace(by_line=lines_)
                 before += parsed.lines
                 if self._is_twin(task.source):
                     frame = frame.with_columns(

@@ -127,7 +127,7 @@ class Story:
                     pairs.append(part.beside)
                 if part.grouped is not None:
                     # What each line says has been used; kept, it would grow with the lines.
-                    small = replace(part.grouped, by_line=None, data=b"", spots=None)
+                    small = part.grouped._replace(by_line=None, data=b"", spots=None)
                     grouped.append((part.source, small))
                 yield part.source, part.frame
 

@@ -8,9 +8,8 @@ managers differ, so the next holder is never guessed from a gap.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import polars as pl
 
@@ -28,8 +27,7 @@ Change = Literal["first", "recycled", "restarted", "returned", "shared"]
 Kind = Literal["single", "reused", "shared"]
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """One holder's time on one address; `first` and `last` in nanoseconds or line order."""
 
     ip: str
@@ -45,8 +43,7 @@ class Lease:
     firm: int | None = None  # where it is surely held only until before `last`
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """All leases of one address, in order of time."""
 
     ip: str
@@ -54,8 +51,7 @@ class Address:
     leases: tuple[Lease, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """First and last sight of a container on an own IP (ns, or places of lines), and its Pod."""
 
     container: str
@@ -323,7 +319,7 @@ def _cut_soft_ends(leases: list[Lease]) -> list[Lease]:
             and lease.firm < other.first <= lease.last <= other.first + STALE
         ]  # fmt: skip
         last = min(following) - 1 if following else lease.last
-        cut.append(replace(lease, last=last, firm=None))
+        cut.append(lease._replace(last=last, firm=None))
     return cut
 
 
@@ -338,12 +334,12 @@ def recounted(found: list[Address], summary: Summary) -> list[Address]:
     for address in found:
         often = Counter(name for lease in address.leases for name in lease.containers)
         leases = tuple(
-            replace(lease, lines=sum(lines.get((name, lease.ip), 0) for name in lease.containers))
+            lease._replace(lines=sum(lines.get((name, lease.ip), 0) for name in lease.containers))
             if all(often[name] == 1 for name in lease.containers)
             else lease
             for lease in address.leases
         )
-        result.append(replace(address, leases=leases))
+        result.append(address._replace(leases=leases))
     return result
 
 
@@ -425,7 +421,7 @@ def _classify(ip: str, leases: list[Lease], slack: int) -> Address:
             change = "returned"
         else:
             change = "recycled"
-        done.append(replace(lease, change=change))
+        done.append(lease._replace(change=change))
     several = len({lease.containers for lease in done}) > 1
     kind: Kind = "shared" if any(shared) else "reused" if several else "single"
     return Address(ip, kind, tuple(done))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -288,4 +288,4 @@ def _without(grouped: Grouped, lines: pl.DataFrame, again: pl.Series) -> Grouped
     if spots is not None and spots.height:
         spots = spots.join(rows, on="row", maintain_order="left").select("ip", row="place")
     groups = pl.concat(parts).select(grouped.groups.columns)
-    return replace(grouped, groups=groups, requests=requests, by_line=kept, spots=spots)
+    return grouped._replace(groups=groups, requests=requests, by_line=kept, spots=spots)

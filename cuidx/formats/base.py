@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import orjson
 import polars as pl
@@ -23,8 +23,7 @@ __all__ = ["Block", "Example", "Format", "Grouped", "Headed", "Reading", "Sample
            "whole_lines"]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """One record as it stands in a file, and what must be read from it (any PARSED columns)."""
 
     raw: str
@@ -95,8 +94,7 @@ class Reading:
     scanner: Scanner | None = None  # the quick way for JSON lines; None: take the exact way only
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Whole records of one source, as bytes, and the number of the first line."""
 
     data: bytes
@@ -110,8 +108,7 @@ class Block:
         return lines
 
 
-@dataclass(frozen=True, slots=True)
-class Grouped:
+class Grouped(NamedTuple):
     """Events of one source that were grouped as they were read, and the rows of its other lines.
 
     groups    roles of PARSED as text, kind, and lines, dated, first, last, first_line, last_line
