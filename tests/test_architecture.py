@@ -10,6 +10,7 @@ from functools import cache
 from inspect import signature
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import cuidx
@@ -137,9 +138,10 @@ def test_the_first_step_loads_nothing_heavy(how: list[str]) -> None:
     assert loaded & HEAVY == set()
 
 
-def test_a_question_loads_no_other_command_and_nothing_to_check_plain_values_with() -> None:
-    words = ["timeline", "fixtures/paper/figure5.jsonl", "-q", "-f", "json", "-o", os.devnull]
-    shown = f"import sys; from cuidx.cli.app import run; run({words!r}); print(*sys.modules)"
+def loaded_by(*words: str) -> set[str]:
+    """The modules that a command loads to write JSON."""
+    line = [*words, "-q", "-f", "json", "-o", os.devnull]
+    shown = f"import sys; from cuidx.cli.app import run; run({line!r}); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", shown],
         capture_output=True,
@@ -148,9 +150,22 @@ def test_a_question_loads_no_other_command_and_nothing_to_check_plain_values_wit
         timeout=60,
         cwd=ROOT.parent,
     )
-    loaded = set(done.stdout.split())
+    return set(done.stdout.split())
+
+
+def test_a_question_loads_no_other_command_and_nothing_to_check_plain_values_with() -> None:
+    loaded = loaded_by("timeline", "fixtures/paper/figure5.jsonl")
     assert "cuidx.cli.timeline" in loaded
     assert loaded & {"cuidx.cli.report", "pydantic", "rich", "elasticsearch", "altair"} == set()
+
+
+def test_rows_of_columns_load_no_format_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    rows = {"time": "2026-11-02T09:00:00Z", "cuid": "c1", "message": "up", "level": "INFO"}
+    pl.DataFrame([rows] * 40).write_parquet(path)
+    loaded = loaded_by("timeline", str(path))
+    assert {"cuidx.formats.rows", "cuidx.formats.lines"} <= loaded
+    assert loaded & {"cuidx.formats.registry", "cuidx.formats.klog"} == set()
 
 
 # --- nothing is left unregistered ----------------------------------------------------------------

@@ -864,6 +864,27 @@ def test_a_full_disk_behind_standard_output_is_said_plainly() -> None:
     ]  # fmt: skip
 
 
+def test_the_process_ends_with_its_code_and_what_was_registered_for_its_end() -> None:
+    script = """
+import atexit, sys
+atexit.register(print, "ended")
+sys.argv = ["cuidx", "timeline", "nowhere"]
+from cuidx.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (3, b"ended\n")
+
+
+def test_a_closed_standard_output_is_no_error(tmp_path: Path) -> None:
+    page = tmp_path / "page.json"
+    words = f"{shlex.quote(sys.executable)} -m cuidx timeline {FIGURE} -q >&- 2>{page}"
+    for more in ("", f" -f json -o {page}"):
+        done = subprocess.run(words + more, shell=True, cwd=ROOT, check=False)
+        assert done.returncode == 0
+    assert json.loads(page.read_text("utf-8"))["command"] == "timeline"
+
+
 def test_an_interrupt_while_modules_load_ends_without_a_traceback() -> None:
     stop = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
     script = f"""

@@ -24,7 +24,7 @@ from cuidx.case import Case
 from cuidx.case.pictures import errors
 from cuidx.case.rows import WHO_AND_WHEN
 from cuidx.enrich.mentions import mentions
-from cuidx.formats import documents, scan
+from cuidx.formats import documents, native, scan
 from cuidx.formats import rows as rows_module
 from cuidx.formats.base import Block, Reading
 from cuidx.formats.registry import TEXTS
@@ -420,15 +420,23 @@ def test_the_same_document_in_groups_and_out_of_them_is_one(tmp_path: Path) -> N
 def test_rows_with_holes_and_repeats_count_the_same(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Columns with dictionaries, in groups of rows of any size; texts as long as a view holds."""
+    """Columns with dictionaries, in groups of rows of any size; texts as long as a view holds.
+
+    In some no message has a suffix or an escape, which is told by all their bytes at once.
+    """
     monkeypatch.setattr(scan, "_FEW", 1)
     monkeypatch.setattr("cuidx.sources.columnar._LEAST", 50 + seed % 3 * 400)
     rng = random.Random(seed)
+    monkeypatch.setattr("cuidx.sources.columnar._AHEAD", rng.choice([100, 750, 1500, 4000]))
+    layers = ["text " + TAIL, "a\x1b[0m coloured text", '  {"level":"ERROR", "n":1}', "é" * 9,
+              'a "ikontainer_CUID is no suffix', 'a "i" of no matter', "a longer text: req_id=7"]  # fmt: skip
     rows = [json.loads(line) for line in lines_of("flat") if line.endswith(b'"}')]
     columns: dict[str, list[str | None]] = {}
     for name in (*COLUMNS, "cuid"):
         some = [row[name] for row in rows if isinstance(row.get(name), str)][:60]
         some += ["", "-", "twelve bytes", "thirteen byte", "é" * 6, "q" * 300]
+        if name == "msg":
+            some = [*rng.sample(layers, rng.choice([0, 1, len(layers)])), *some]
         holes = rng.choice([0, 0.02, 0.5])
         columns[name] = [None if rng.random() < holes else rng.choice(some[: rng.choice([2, 99])])
                          for _ in range(1500)]  # fmt: skip
@@ -477,3 +485,28 @@ def test_rows_of_columns_count_the_same(
     _ = cuidx.open_case(path).accounting
     assert seen
     assert None not in seen
+
+
+@pytest.mark.parametrize("seed", range(200 if FULL else 20))
+def test_requests_are_counted_natively_as_by_polars(seed: int) -> None:
+    rng = random.Random(seed)
+    size = rng.choice([0, 1, 40, 5000])
+    groups = rng.choice([[0], [3, 70_000], range(60)])
+    values = rng.choice([[0], [0, 1 << 63], range(50), range(1 << 60, (1 << 60) + 10**6)])
+    group = pl.Series("group", rng.choices(groups, k=size), dtype=pl.UInt32)
+    value = pl.Series("value", rng.choices(values, k=size), dtype=pl.UInt64)
+    cut, other = sorted(rng.choices(range(size + 1), k=2))
+    found = native.distinct(
+        pl.concat([group[:cut], group[cut:]], rechunk=False),
+        pl.concat([value[:other], value[other:]], rechunk=False),
+    )
+    pairs = pl.DataFrame([group, value]).with_row_index("first")
+    expected = pairs.group_by("group").agg(pl.col("value").n_unique(), pl.col("first").min())
+    assert found.rows() == expected.sort("group").select("value", "first").rows()
+
+
+def test_what_is_no_pair_is_refused() -> None:
+    one, two = (pl.Series([0] * size, dtype=pl.UInt32) for size in (1, 2))
+    for values in (one, two.cast(pl.UInt64), pl.Series([None], dtype=pl.UInt64)):
+        with pytest.raises(ValueError, match="another layout"):
+            native.distinct(one, values)

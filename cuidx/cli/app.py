@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -121,6 +122,8 @@ def run(arguments: list[str] | None = None) -> int:
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
+    if sys.stdout is None:  # closed by whoever started us: nobody wants it
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     how: dict[str, Any] = {}
     if COMPLETE in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ COLUMNAR: Final = {
 }
 NAMES: Final = frozenset(name for name, _ in COLUMNAR.values())
 _LEAST, _MOST = 32_768, 131_072  # rows at once, where the file has as many
-_AHEAD: Final = 1_048_576  # rows that polars may have read before the first of them are asked for
+_AHEAD: Final = 1_048_576  # rows that polars may have read before they are asked for
 
 
 def frames(
@@ -54,7 +54,7 @@ def frames(
 
 
 def _in_windows(scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """The rows of SCAN as it has them; polars alone may read all of a file ahead."""
+    """The rows of SCAN as it has them; polars alone reads some thirty groups ahead, of any size."""
     begin, count = 0, _AHEAD
     while count == _AHEAD:
         count = 0
