@@ -32,6 +32,8 @@ def _end(code: int) -> None:
                 stream.flush()
     except (OSError, ValueError):
         sys.exit(code)  # Python says what is wrong with it
+    except KeyboardInterrupt:
+        code = 130
     os._exit(code)
 
 

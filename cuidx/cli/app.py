@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,8 +123,9 @@ def run(arguments: list[str] | None = None) -> int:
     # polars' allocator gives memory back to the system at once and then asks for it again, block
     # after block; a fifth of the time of a large file went into that.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
-    if sys.stdout is None:  # closed by whoever started us: nobody wants it
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: nobody wants it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
     how: dict[str, Any] = {}
     if COMPLETE in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
@@ -191,5 +193,6 @@ def _say(message: str, code: int) -> int:
 
     head, *rest = message.splitlines() or [""]
     text = "\n".join([f"cuidx: {visible(head)}", *(f"  {visible(line)}" for line in rest)])
-    print(text, file=sys.stderr)
+    with suppress(OSError):  # the code says it, too
+        print(text, file=sys.stderr)
     return code

@@ -146,7 +146,7 @@ SPOTS: Final = ("row", "ip")
 
 
 class Format(Protocol):
-    """A module in `cuidx/formats/`; `cuidx/formats/__init__.py` lists them all.
+    """A module in `cuidx/formats/`; `cuidx/formats/registry.py` lists them all.
 
     NAME is what `--input-format` takes, TITLE says what it is, SOURCE where the layout is from.
     PARTS are what a record must have, in words and as an expression: `cuidx detect` says which of

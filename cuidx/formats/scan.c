@@ -2142,19 +2142,21 @@ static int row_ids(Rows *r, const Groups *g, Line *s, int i) {
     const Plan *plan = s->plan;
     const int32_t roles[] = {plan->request, plan->trace, plan->id, plan->index};
     Told *told = &r->told[i];
+    told->id_at = told->id_size = 0;  /* it stands in no block of bytes */
     Id *known = NULL;
     const View *view = NULL;
     if (plan->id < 0 && !row_lacks(r, plan->request, i)) {
         view = &r->texts[plan->request].views[i];
         known = &r->id[bits_of_view(view, 0) >> (64 - ID_BITS)];
         if (!memcmp(&known->view, view, sizeof *view)) {
-            told->request = known->bits, told->document = 0, told->id_at = 0, told->id_size = 0;
+            told->request = known->bits, told->document = 0;
             return 1;
         }
     }
     for (int k = 0; k < 4; k++)
         if (roles[k] >= 0) s->values[roles[k]] = text_of(&r->texts[roles[k]], i);
     if (!take_ids(g, plan, s->values, NULL, told)) return 0;
+    told->id_size = 0;
     if (known) *known = (Id){*view, told->request};
     return 1;
 }
