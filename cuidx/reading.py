@@ -246,7 +246,8 @@ class Records:
         documents = Documents()
         carry, before = Carry(), 0
         pool = _pool(_WORKERS)
-        waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | None]] = deque()
+        waiting: deque[tuple[_Task, Future[tuple[_Parsed, pl.DataFrame | None]] | CuidxError]]
+        waiting = deque()
         how = _How(in_groups and not self.options.skews, by_line, mentions)
         tasks = self._tasks(want, only, how)
         exhausted = False
@@ -257,20 +258,18 @@ class Records:
                     if task is None:
                         exhausted = True
                         break
-                    future = None if task.error else pool.submit(run, task)
-                    waiting.append((task, future))
+                    waiting.append((task, task.error or pool.submit(run, task)))
                 if not waiting:
                     break
                 task, future = waiting.popleft()
-                if task.error is not None:
-                    if not isinstance(task.error, SourceError):
-                        raise task.error
-                    self.problems.append(task.error)
+                if isinstance(future, SourceError):
+                    self.problems.append(future)
                     continue
+                if isinstance(future, CuidxError):
+                    raise future
                 if task.first:
                     carry, before = Carry(), task.before
                     self.opened[task.source].zoneless = 0
-                assert future is not None  # noqa: S101 - only a failed task has none
                 try:
                     parsed, made = future.result()
                 except OSError as error:
@@ -318,7 +317,8 @@ class Records:
                     do="name the files to read, with --input-format if need be",
                 )
         finally:
-            wait([future for _, future in waiting if future is not None and not future.cancel()])
+            left = [future for _, future in waiting if isinstance(future, Future)]
+            wait([future for future in left if not future.cancel()])
 
     def _is_twin(self, at: int) -> bool:
         """Whether a source is one file with another, reached by another path."""
@@ -478,10 +478,10 @@ class Records:
             if packed is None and _is_plain(source.path):
                 limit = self._sizes.setdefault(source.path, Path(source.path).stat().st_size)
                 limit = limit or None  # some systems give no size: those are read to their end
-            in_groups = in_groups and reading.scanner is not None
-            if in_groups and how.mentions:
+            grouper = reading.scanner if in_groups else None
+            if grouper is not None and how.mentions:
                 reading.want = want | MENTIONING
-            cutter = partial(_group, how) if in_groups else _parse
+            cutter = _parse if grouper is None else partial(_group, how, grouper)
             parse = partial(
                 cutter, found.format, reading, self.options.tz, self._before(source.path)
             )
@@ -719,22 +719,19 @@ def _parse(format_: Format, reading: Reading, tz: str, before: int | None, data:
     dated = date(format_.parse(Block(data, 1), reading), tz, before)
     if format_.cut is not whole_lines:  # a record may be many lines
         return _Parsed(*dated, data.count(b"\n"))
-    last: int = dated.frame["line"].max() if len(dated.frame) else 0  # type: ignore[assignment]
-    return _Parsed(*dated, last)
+    return _Parsed(*dated, cast("int | None", dated.frame["line"].max()) or 0)
 
 
 def _group(
     how: _How,
+    scanner: Scanner,
     format_: Format,
     reading: Reading,
     tz: str,
     before: int | None,
     data: bytes,
 ) -> _Parsed:
-    assert reading.scanner is not None  # noqa: S101 - asked before
-    grouped = reading.scanner.group(
-        Block(data, 1), reading, by_line=how.by_line, mentions=how.mentions
-    )
+    grouped = scanner.group(Block(data, 1), reading, by_line=how.by_line, mentions=how.mentions)
     if grouped is None:
         return _parse(format_, reading, tz, before, data)
     return _Parsed(*date(grouped.rows, tz, before), grouped.lines, grouped)

@@ -157,7 +157,7 @@ def run(seconds: float, seed: int) -> Counter[str]:
 
 def main() -> None:
     """Fuzz for a while and say what was read."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--seconds", type=float, default=300)
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     said = options.parse_args()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -26,7 +26,7 @@ from cuidx.case.rows import WHO_AND_WHEN
 from cuidx.enrich.mentions import mentions
 from cuidx.formats import documents, native, scan
 from cuidx.formats import rows as rows_module
-from cuidx.formats.base import Block, Reading
+from cuidx.formats.base import Block, Format, Reading
 from cuidx.formats.registry import TEXTS
 from cuidx.formats.scan import Scanner
 from cuidx.report import written
@@ -36,6 +36,7 @@ from cuidx.schema import MENTIONING
 FILES = 400 if FULL else 2  # of each shape; some fifty lines of each are not as they were written
 SHAPES = ("flat", "varied", "text", "cri", "cri of JSON", "elasticdump")
 COLUMNS = ("ts", "level", "service", "msg", "request_id", "trace_id", "pod_ip", "svc")
+SHAPES_OF_TEXT = cast("tuple[Format, ...]", TEXTS)  # each is a format, too
 TAIL = '{"ikontainer_CUID":"6496e02c","svc":"gateway.shop.lab"}'
 
 
@@ -142,8 +143,7 @@ def respelled(line: bytes, rng: random.Random) -> bytes:
 
 
 def another(line: bytes, rng: random.Random) -> bytes:
-    shape = rng.choice(TEXTS)
-    raw = rng.choice(shape.SAMPLES).raw  # type: ignore[attr-defined]
+    raw = rng.choice(rng.choice(SHAPES_OF_TEXT).SAMPLES).raw
     return rng.choice([
         b"", b"   ", b"\tat a.b(C.java:1)", b"plain text", b"[", b"{", line[: len(line) // 2], line,
         b"2026-11-02T09:00:01Z stdout P half ", b"2026-11-02T09:00:01Z stderr F done",
@@ -384,7 +384,7 @@ def test_most_lines_are_in_groups(shape: str) -> None:
     assert min(seen) > (0.5 if shape == "varied" else 0.9)
 
 
-@pytest.mark.parametrize("shape", [pytest.param(t, id=t.NAME) for t in TEXTS])  # type: ignore[attr-defined]
+@pytest.mark.parametrize("shape", [pytest.param(t, id=t.NAME) for t in SHAPES_OF_TEXT])
 @settings(max_examples=100 if FULL else 1)
 @given(data=st.data())
 def test_a_text_of_a_known_shape_is_never_taken_for_a_plain_one(shape: Any, data: Any) -> None:
@@ -464,7 +464,7 @@ def test_rows_of_columns_count_the_same(
             continue
         if isinstance(row, dict):
             rows.append({key: value for key, value in row.items() if isinstance(value, str)})
-    texts = [t.raw for shape in TEXTS for t in shape.SAMPLES]  # type: ignore[attr-defined]
+    texts = [t.raw for shape in SHAPES_OF_TEXT for t in shape.SAMPLES]
     texts += [*WORDS, '{"level":"ERROR"}', " \n{}", "a" + TAIL, "\x0b{", "", "-", "req_id=7 é"]
     rows += [{**rows[n], "msg": text} for n, text in enumerate(texts)]
     rows += [{k: v for k, v in rows[n].items() if k != "request_id"} | {"msg": text}

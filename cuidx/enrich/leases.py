@@ -169,7 +169,10 @@ def unsettled(summary: Summary, seen: list[Span]) -> list[str]:
     """
     clock = clock_of(summary)
     found: set[str] = set()
-    by_family = lambda span: (span.container, _family(span.ip))  # noqa: E731 - sort and group by it
+
+    def by_family(span: Span) -> tuple[str, bool]:
+        return span.container, _family(span.ip)
+
     stops = _stops(summary)
     for (container, _), group in groupby(sorted(seen, key=by_family), key=by_family):
         mine = sorted(group, key=lambda span: span.first)

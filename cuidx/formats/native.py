@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import polars as pl
 
@@ -297,7 +297,8 @@ def distinct(groups: pl.Series, values: pl.Series) -> pl.DataFrame:
     GROUPS are UInt32 (small ones: memory grows with the largest) and VALUES UInt64, as many of each
     and none null.
     """
-    room = int(groups.max() or 0) + 1 if len(groups) else 0  # type: ignore[arg-type]
+    largest = cast("int | None", groups.max())
+    room = 0 if largest is None else largest + 1
     columns = [array("q", bytes(8 * room)) for _ in range(2)]
     kept, addresses = zip(*(_stream(series) for series in (groups, values)), strict=True)
     _check(_library().cuidx_distinct(
