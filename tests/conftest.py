@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadlines, because other work may keep the machine busy.
 settings.register_profile("cuidx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cuidx")
+
+_LARGE = 20_000  # characters; a diff takes the square of it, and more
 
 # The files whose tests take longest begin first, so that several workers end together.
 LONGEST = (
@@ -22,6 +25,20 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
         return LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
 
     items.sort(key=place)  # stable: all others stay as they were
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> None:
+    """End an assertion about large values here: pytest would draw their diff, with CI for hours."""
+    if op != "==" or max(len(one := repr(left)), len(other := repr(right))) < _LARGE:
+        return
+    at = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+              min(len(one), len(other)))  # fmt: skip
+    near = slice(max(at - 40, 0), at + 80)
+    raise AssertionError(
+        f"{type(left).__name__} of {len(one):,} characters is not the {len(other):,} expected; "
+        f"from {at:,} on:\n  …{one[near]}…\nand not\n  …{other[near]}…"
+    )
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
