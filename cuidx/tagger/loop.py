@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cuidx.tagger.kinds import Sink
 
 LOOKS = 5  # at everything, for files that are being renamed
+SETTLE = 5.0  # seconds at most until two looks agree
 # Lines that come one by one and fast are taken some at a time: half the CPU for 0.2 ms.
 OFTEN, PAUSE = 0.001, 0.0002
 TURN = 8  # blocks of a file before the next file has its turn
@@ -78,17 +79,26 @@ class Loop:
     # -- the parts ---------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Look at everything for the first time.
-
-        Again if files were renamed meanwhile: all names have to be of one moment.
-        """
-        for _ in range(LOOKS):
-            self.tree.look_at_all()
-            self.tree.moves.clear()
-            if all(self.tree.still(source) for source in self.tree.sources.values()):
-                break
+        """Look at everything for the first time."""
+        self._look_until_settled()
+        self.tree.moves.clear()
         fresh, self.tree.fresh = self.tree.fresh, []
         self.sink.adopt(sorted(fresh, key=lambda source: source.path), self._find)
+
+    def _look_until_settled(self) -> None:
+        """Look at everything until two looks agree: then all names are of one moment.
+
+        A single look misses a file that is renamed after its folder was listed: under its old
+        name there is another file by then, or none, and its new name was not in the list.
+        """
+        until = time.monotonic() + SETTLE
+        before = None
+        while before is None or time.monotonic() < until:
+            self.tree.look_at_all()
+            names = {s: s.path for s in self.tree.sources.values() if not s.gone}
+            if names == before:
+                break
+            before = names
 
     def _find(self, source: Source) -> bool:
         """Open SOURCE, under its new name if it was renamed in the meantime."""
@@ -97,7 +107,7 @@ class Loop:
                 return True
             if source.gone or self.tree.still(source):  # it is there, but may not be read
                 return False
-            self.tree.look_at_all()
+            self._look_until_settled()
         return False
 
     def _open(self, source: Source) -> bool:
@@ -120,9 +130,7 @@ class Loop:
     def look(self) -> None:
         """Tell the sink what the tree has found out, in the order that loses nothing."""
         tree = self.tree
-        if tree.moves:
-            moves, tree.moves = tree.moves, []
-            self.sink.moved(moves)
+        self._tell_moves()
         if tree.fresh:
             fresh, tree.fresh = tree.fresh, []
             # Lines of a removed file stand before those of the one that has its name now.
@@ -145,6 +153,12 @@ class Loop:
             for source in lost:
                 self.sink.release(source)
                 self.on_lost(source.path)
+
+    def _tell_moves(self) -> None:
+        """Have the sink follow what was renamed."""
+        moves, self.tree.moves = self.tree.moves, []
+        if moves:
+            self.sink.moved(moves)
 
     def serve(self, source: Source, *, drain: bool = False) -> bool:
         """Tag what SOURCE has for one turn; True if there is more."""
@@ -190,8 +204,9 @@ class Loop:
             rival = other is not source and other.path == source.path and other.fd >= 0
             if rival and os.fstat(other.fd).st_nlink:
                 source.looks += 1
-                self.tree.look_at_all()
-                return True
+                self._look_until_settled()
+                self._tell_moves()  # at once: the next source may have the name that was left
+                return not other.gone  # else it was moved out of the tree
         return False
 
     def turn(self) -> bool:

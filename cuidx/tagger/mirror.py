@@ -359,13 +359,18 @@ class Mirror:
         while True:
             end = b".kept.%d" % number
             free = folder + slash + last[: 255 - len(end)] + end
-            if free not in self.outputs and not os.path.lexists(self._at(free)):
+            if self._is_free(free):
                 break
             number += 1
-        os.rename(self._at(name), self._at(free))
+        with contextlib.suppress(FileNotFoundError):  # nothing was written yet
+            os.rename(self._at(name), self._at(free))
         for output in list(self.outputs.values()):  # also below it, if it was a folder
             if output is not but and (output.path == name or output.path.startswith(name + b"/")):
                 self._rebind(output, free + output.path[len(name) :])
+
+    def _is_free(self, name: bytes) -> bool:
+        """Whether NAME is no output; a source may have one that nothing was written to yet."""
+        return name not in self.outputs and not os.path.lexists(self._at(name))
 
     def _rebind(self, output: Output, name: bytes) -> None:
         if self.outputs.get(output.path) is output:
@@ -492,6 +497,9 @@ class Mirror:
         try:
             size = os.fstat(fd).st_size
             whole = last_newline(fd, size)
+            if not whole:  # it would fit any source, while another output holds what is tagged
+                os.unlink(self._at(name))
+                return False
             place = find_place(source.fd, fd, whole, self.style)
             if place is None:
                 start = self._shared.get(os.fstat(fd).st_ino)
@@ -527,7 +535,7 @@ class Mirror:
         pending = {old: new for old, new in moves if old != new}
         while pending:
             for old, new in pending.items():
-                if not os.path.lexists(self._at(new)):
+                if self._is_free(new):
                     self._rename(old, new)
                     del pending[old]
                     break

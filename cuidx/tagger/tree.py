@@ -299,8 +299,8 @@ class Tree:
 
     def _same(self, source: Source, path: bytes) -> bool:
         """Whether what has the inode of SOURCE at PATH is still it."""
-        if source.fd >= 0:
-            return True  # an open inode is not used again
+        if source.fd >= 0 or not source.known:
+            return True  # an open inode is not used again; nothing is known yet of what it holds
         try:
             fd = self.open(path)
         except OSError:
