@@ -262,9 +262,9 @@ def test_check_says_what_sizes_ran(tmp_path: Path) -> None:
     usual.mkdir()
     full.mkdir()
     assert check_in(usual)[0] == (
-        "check: sizes: cut: 20 kills, a short soak, 4 Pods, 3,000 containers in the index, "
-        "fewer examples of each property, a part of each cross (sample and way, shape and "
-        "neighbours), no benchmarks; for all of it: ./check --full"
+        "check: sizes: cut: 20 kills, 12 worlds of the tagger by seed, a short soak, 4 Pods, "
+        "3,000 containers in the index, fewer examples of each property, a part of each cross "
+        "(sample and way, shape and neighbours), no benchmarks; for all of it: ./check --full"
     )
     said = check_in(full, "--full")
     benchmarks = [
@@ -280,8 +280,8 @@ def test_check_says_what_sizes_ran(tmp_path: Path) -> None:
         "tests/lab/identity.py",
     ]
     assert said == [
-        "check: sizes: full: 200 kills, the long soak, 12 Pods, and the benchmarks: "
-        + " ".join(benchmarks),
+        "check: sizes: full: 200 kills, 400 worlds of the tagger by seed, the long soak, 12 Pods, "
+        "and the benchmarks: " + " ".join(benchmarks),
         "check: lint ok, layout ok, types ok, tools ok, tests ok, "
         + ", ".join(f"{name} ok" for name in benchmarks),
         "0",
