@@ -308,3 +308,19 @@ def test_check_says_plainly_that_python_is_missing(tmp_path: Path) -> None:
 def test_the_benchmarks_at_full_size_are_there() -> None:
     (said,) = re.findall(r'^full_size="(.*?)"', (ROOT / "check").read_text("utf-8"), re.MULTILINE)
     assert [name for name in said.split() if not (ROOT / name).is_file()] == []
+
+
+FIGURES = re.compile(r"<!-- benchmark: figures from (\S+) -->(.*?)<!-- /benchmark -->", re.DOTALL)
+
+
+def test_the_figures_of_the_benchmark_are_those_that_were_measured_last() -> None:
+    page = ROOT / "README.md"
+    text = page.read_text("utf-8")
+    (found,) = FIGURES.finditer(text)
+    _title, _command, figures = (ROOT / found[1]).read_text("utf-8").split("\n\n", 2)
+    expected = f"\n\n{figures.strip()}\n\n"
+    if WRITE:
+        begin, end = found.span(2)
+        page.write_text(text[:begin] + expected + text[end:], "utf-8")
+    else:
+        assert found[2] == expected
