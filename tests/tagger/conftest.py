@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -103,9 +104,9 @@ class Lab:
         path = self.out / name
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            right_size = path.exists() and path.stat().st_size == len(expected)
-            if right_size and path.read_bytes() == expected:
-                return
+            with contextlib.suppress(FileNotFoundError):  # it may be renamed at any moment
+                if path.stat().st_size == len(expected) and path.read_bytes() == expected:
+                    return
             time.sleep(0.01)
         assert path.exists(), sorted(str(p) for p in self.out.rglob("*"))
         assert path.read_bytes() == expected

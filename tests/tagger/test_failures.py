@@ -432,7 +432,7 @@ def test_truncated_and_longer_before_the_next_look(lab: Lab) -> None:
 
 @WAYS
 def test_removed_while_open_and_made_anew(lab: Lab, way: Way) -> None:
-    process = lab.start(*way)
+    process = lab.start("--linger", "2", *way)  # this test may have to wait for a core
     log = lab.source / "app.log"
     with log.open("ab", buffering=0) as old:
         old.write(b"a1\n")
