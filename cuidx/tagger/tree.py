@@ -351,11 +351,11 @@ class Tree:
             if folder is None:
                 continue
             source = folder.files.get(name)
+            if mask == kernel.MODIFY and folder.ghosts:
+                for ghost in folder.ghosts.get(name, ()):
+                    self.dirty[ghost] = None
             if mask == kernel.MODIFY and source is not None:
                 self.dirty[source] = None
-                if folder.ghosts:
-                    for ghost in folder.ghosts.get(name, ()):
-                        self.dirty[ghost] = None
             elif name:
                 again[folder.path, name] = None
             elif mask & kernel.ATTRIB:
@@ -458,7 +458,7 @@ class Tree:
             # that no watch tells.
             there = os.fstat(source.fd) if source.fd >= 0 else None
             removed = there is not None and not there.st_nlink
-            unread = there is not None and not removed and there.st_size > source.scanned
+            unread = there is not None and there.st_size > source.scanned
             if unread and not source.skipped and quiet < FORGET:
                 self.dirty[source] = None
                 continue

@@ -432,7 +432,7 @@ def test_truncated_and_longer_before_the_next_look(lab: Lab) -> None:
 
 @WAYS
 def test_removed_while_open_and_made_anew(lab: Lab, way: Way) -> None:
-    process = lab.start("--linger", "2", *way)  # this test may have to wait for a core
+    process = lab.start(*way)
     log = lab.source / "app.log"
     with log.open("ab", buffering=0) as old:
         old.write(b"a1\n")
@@ -446,6 +446,23 @@ def test_removed_while_open_and_made_anew(lab: Lab, way: Way) -> None:
         lab.mirror("app.log", suffixed(b"a1\na2 after the removal\nb1\na3\n"))
     lab.stop(process)
     assert sorted(lab.outputs()) == [".ikontainer.shared", "app.log"]
+
+
+@WAYS
+def test_lines_that_come_alone_after_the_removal(lab: Lab, way: Way) -> None:
+    process = lab.start(*way)
+    log, output = lab.source / "app.log", lab.out / "app.log"
+    with log.open("ab", buffering=0) as old:
+        old.write(b"a1\n")
+        lab.mirror("app.log", suffixed(b"a1\n"))
+        log.unlink()
+        time.sleep(0.3)  # now it knows, and no file has the name
+        for n in (2, 3):
+            old.write(b"a%d\n" % n)
+            # Much sooner than the look at everything that comes once a minute.
+            until(lambda n=n: output.read_bytes().count(b"\n") == n, process, seconds=20)
+    assert lab.stop(process) == b""
+    assert output.read_bytes() == suffixed(b"a1\na2\na3\n")
 
 
 @pytest.mark.parametrize("style", ["append", "merge"])
