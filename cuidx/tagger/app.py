@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from cuidx.tagger import lifecycle, options, say
-from cuidx.tagger.loop import Closed, Loop
+from cuidx.tagger.loop import Loop, ReaderGoneError
 from cuidx.tagger.mirror import Mirror
 from cuidx.tagger.tagging import STYLES, Tag, make_tag
 from cuidx.tagger.tree import Key, Tree
@@ -105,7 +105,7 @@ def _run(chosen: options.Chosen) -> int:
         if stream is not None and stat.S_IFMT(os.fstat(1).st_mode) in (stat.S_IFIFO, stat.S_IFSOCK):
             loop.end_with(1)
         loop.once() if chosen.once else loop.run()
-    except Closed:
+    except ReaderGoneError:
         return 0
     tags.end()
     return 0

@@ -29,7 +29,7 @@ OFTEN, PAUSE = 0.001, 0.0002
 TURN = 8  # blocks of a file before the next file has its turn
 
 
-class Closed(Exception):  # noqa: N818 - an end, not an error
+class ReaderGoneError(Exception):
     """The reader of standard output has gone."""
 
 
@@ -226,7 +226,7 @@ class Loop:
             if fd == self._wake:
                 os.read(fd, 512)
             elif fd == self._ends_with:
-                raise Closed
+                raise ReaderGoneError
             else:
                 self.tree.read_events()
 

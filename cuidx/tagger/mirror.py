@@ -497,7 +497,7 @@ class Mirror:
         try:
             size = os.fstat(fd).st_size
             whole = last_newline(fd, size)
-            if not whole:  # it would fit any source, while another output holds what is tagged
+            if not whole and os.fstat(source.fd).st_size:  # it would fit any source
                 os.unlink(self._at(name))
                 return False
             place = find_place(source.fd, fd, whole, self.style)

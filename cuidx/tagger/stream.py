@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from cuidx.tagger import say
 from cuidx.tagger.follow import Source
-from cuidx.tagger.loop import Closed
+from cuidx.tagger.loop import ReaderGoneError
 from cuidx.tagger.mirror import Lookup, tagged
 from cuidx.tagger.tagging import Style
 
@@ -39,13 +39,13 @@ class Stream:
             while made:
                 while self._is_pipe and not self._poll.poll(500):
                     if self.over():
-                        raise Closed  # a reader that does not read any more
+                        raise ReaderGoneError  # a reader that does not read any more
                 try:
                     made = made[os.write(self.fd, made[:PIPE_BUF] if self._is_pipe else made) :]
                 except BlockingIOError:  # somebody else made it non-blocking
                     self._poll.poll()
                 except BrokenPipeError:
-                    raise Closed from None
+                    raise ReaderGoneError from None
             say.counts["lines_total"] += lines
         return len(block)
 

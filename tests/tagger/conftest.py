@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ class Lab:
         return kept | {"PYTHONPATH": str(ROOT)} | compiled
 
     def start(
-        self, *options: str, wrap: tuple[str, ...] = (), ready: bool = True, **more: object
+        self, *options: str, wrap: tuple[str, ...] = (), ready: bool = True, **more: Any
     ) -> subprocess.Popen[bytes]:
         """The tagger, running; READY waits for its start record."""
         log = self.out / "ikontainer.lifecycle.log"
@@ -72,21 +73,21 @@ class Lab:
             [*wrap, *self.command(*options)],
             env=self.env,
             stderr=subprocess.PIPE,
-            **more,  # type: ignore[call-overload]
+            **more,
         )
         self.running.append(process)
         if ready:
             until(lambda: log.exists() and log.read_bytes().count(b"\n") > before, process)
         return process
 
-    def once(self, *options: str, **more: object) -> subprocess.CompletedProcess[bytes]:
+    def once(self, *options: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
         done = subprocess.run(
             self.command("--once", *options),
             env=self.env,
             capture_output=True,
             timeout=60,
             check=False,
-            **more,  # type: ignore[call-overload]
+            **more,
         )
         assert done.returncode == 0, done.stderr
         return done

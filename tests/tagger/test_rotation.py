@@ -118,3 +118,14 @@ def test_a_kill_before_the_first_line_of_a_renamed_file(lab: Lab, left: bytes) -
         "app.log.1": suffixed(b"b1\n"),
         "app.log.2": suffixed(b"to the renamed\n"),
     }
+
+
+def test_an_empty_file_keeps_its_mirror_over_a_start(lab: Lab) -> None:
+    (lab.source / "app.log").touch()
+    lab.once()
+    before = (lab.out / "app.log").stat().st_ino
+    lab.once()
+    assert (lab.out / "app.log").stat().st_ino == before
+    (lab.source / "app.log").write_bytes(b"one\n")
+    lab.once()
+    assert lab.outputs() == {"app.log": suffixed(b"one\n")}
