@@ -32,7 +32,6 @@ from cuidx.formats.scan import Scanner, can_group
 from cuidx.schema import INNER_ROLES, KIND, MENTIONING, ROLES
 from cuidx.sources import seek
 from cuidx.sources.columnar import COLUMNAR, NAMES, frames
-from cuidx.sources.elastic.index import Foreign, Piece, Query, Stored, Window
 from cuidx.sources.paths import STDIN, Source
 from cuidx.sources.stream import (
     ENDS_EARLY,
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from cuidx.formats.registry import Detected
+    from cuidx.sources.elastic.index import Foreign, Piece, Query, Stored, Window
 
 _WORKERS: Final = min(4, os.cpu_count() or 1)
 _HEAD: Final = 1 << 20  # bytes read before the format is said
@@ -593,6 +593,8 @@ class Records:
     def _remote_tasks(
         self, at: int, remote: Stored | Foreign, want: frozenset[str], only: Query | None
     ) -> Iterator[_Task]:
+        from cuidx.sources.elastic.index import Foreign
+
         opened, options = self.opened[at], self.options
         opened.format = "elasticsearch"
         roles = table(options.fields)

@@ -56,8 +56,9 @@ def zone(tz: str) -> tzinfo:
     if (hit := _OFFSET.fullmatch(tz)) is not None:
         east = timedelta(hours=int(hit[2]), minutes=int(hit[3]))
         return timezone(-east if hit[1] == "-" else east)
-    try:  # polars has a list of its own
-        pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(tz)
+    try:
+        if tz != "UTC":  # polars has a list of its own
+            pl.Series([None], dtype=pl.Datetime).dt.replace_time_zone(tz)
         return ZoneInfo(tz)
     except (pl.exceptions.PolarsError, KeyError, ValueError, OSError):
         raise UsageError(

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from cuidx.errors import SourceError, UsageError
-from cuidx.sources.elastic import Client, Item, bulk, is_url, parse, without_secret
-from cuidx.sources.elastic.client import RefusedError
+from cuidx.sources.elastic.address import parse, without_secret
+from cuidx.sources.elastic.client import Client, RefusedError
+from cuidx.sources.elastic.writing import Item, bulk
+from cuidx.sources.paths import is_url
 
 ELASTIC = {"X-Elastic-Product": "Elasticsearch"}
 

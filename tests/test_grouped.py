@@ -4,8 +4,9 @@ import gzip
 import json
 import random
 import re
+from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -168,7 +169,7 @@ CHANGES = (
 
 def counted(case: Case) -> dict[str, Any]:
     summary = case._story.raw_summary
-    pairs = summary.pairs.select(pl.col("container").cast(pl.String), "request").unique()
+    pairs = summary.pairs.table.select(pl.col("container").cast(pl.String), "request").unique()
     return {
         "groups": summary.groups,
         "pairs": pairs.sort("container", "request"),
@@ -495,18 +496,33 @@ def test_requests_are_counted_natively_as_by_polars(seed: int) -> None:
     values = rng.choice([[0], [0, 1 << 63], range(50), range(1 << 60, (1 << 60) + 10**6)])
     group = pl.Series("group", rng.choices(groups, k=size), dtype=pl.UInt32)
     value = pl.Series("value", rng.choices(values, k=size), dtype=pl.UInt64)
-    cut, other = sorted(rng.choices(range(size + 1), k=2))
-    found = native.distinct(
-        pl.concat([group[:cut], group[cut:]], rechunk=False),
-        pl.concat([value[:other], value[other:]], rechunk=False),
-    )
-    pairs = pl.DataFrame([group, value]).with_row_index("first")
-    expected = pairs.group_by("group").agg(pl.col("value").n_unique(), pl.col("first").min())
-    assert found.rows() == expected.sort("group").select("value", "first").rows()
+    cut, middle = sorted(rng.choices(range(size + 1), k=2))
+    every = range(max(groups) + 1)
+    # Half of the places mean others' numbers, or nobody's.
+    meant = pl.Series(rng.choices([native.NOBODY, *groups], k=len(every)), dtype=pl.UInt32)
+    value_ = pl.concat([value[:middle], value[middle:]], rechunk=False)
+    found = native.distinct([
+        (group[:cut], value_[:cut], numbers(every)),
+        (group[cut:], value_[cut:], numbers(meant)),
+    ], len(every))  # fmt: skip
+    number = pl.concat([group[:cut], meant.gather(group[cut:])])
+    pairs = pl.DataFrame({"number": number, "value": value})
+    expected = pairs.filter(number != native.NOBODY).group_by("number").agg(
+        pl.col("value").n_unique())  # fmt: skip
+    counted = {number: count for number, count in enumerate(found.to_list()) if count}
+    assert counted == dict(expected.iter_rows())
+
+
+def numbers(some: Iterable[int]) -> memoryview:
+    return memoryview(array("I", some))
 
 
 def test_what_is_no_pair_is_refused() -> None:
     one, two = (pl.Series([0] * size, dtype=pl.UInt32) for size in (1, 2))
+    value = one.cast(pl.UInt64)
     for values in (one, two.cast(pl.UInt64), pl.Series([None], dtype=pl.UInt64)):
         with pytest.raises(ValueError, match="another layout"):
-            native.distinct(one, values)
+            native.distinct([(one, values, numbers([0]))], 1)
+    for meant, place in (([0], 1), ([1], 0), ([], 0)):  # no such place, too large a number
+        with pytest.raises(ValueError, match="another layout"):
+            native.distinct([(one + place, value, numbers(meant))], 1)

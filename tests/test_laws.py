@@ -185,7 +185,7 @@ def parts_of(*paths: Path) -> list[tuple[int, pl.DataFrame]]:
 
 def comparable(summary: Summary) -> dict[str, list[dict[str, Any]]]:
     # Pairs are a set: whoever counts them takes each once.
-    tables = {"groups": summary.groups, "pairs": summary.pairs.unique(),
+    tables = {"groups": summary.groups, "pairs": summary.pairs.table.unique(),
               "evidence": summary.evidence}  # fmt: skip
     return {name: rows_of(table.sort(table.columns)) for name, table in tables.items()}
 

@@ -9,7 +9,8 @@ import polars as pl
 
 from cuidx.enrich.identity import address_order
 from cuidx.enrich.leases import PLACE, Address, Lease
-from cuidx.enrich.summary import Summary, requests_by_container
+from cuidx.enrich.pairs import Pairs
+from cuidx.enrich.summary import Summary
 from cuidx.schema import IDENTITY, TIME
 
 LIFETIMES: Final = pl.Schema(
@@ -40,7 +41,7 @@ def lifetimes(
     summary: Summary,
     addresses: Sequence[Address],
     shown: Summary | None = None,
-    requests: Callable[[pl.DataFrame], pl.DataFrame] = requests_by_container,
+    requests: Callable[[Pairs], pl.DataFrame] = Pairs.by_container,
 ) -> pl.DataFrame:
     """One row for each container, as LIFETIMES.
 
@@ -56,20 +57,17 @@ def lifetimes(
     counted = summary if shown is None else shown
     events = counted.groups.filter((pl.col("kind") == "event") & pl.col("container").is_not_null())
     evidence = summary.evidence.filter(pl.col("container").is_not_null())
-    found = (
-        events.lazy()
-        .group_by("container")
-        .agg(
-            identity=pl.col("identity").min(),  # the Enum's order is best first
-            first_seen=pl.col("first").min(),
-            last_seen=pl.col("last").max(),
-            lines=pl.col("lines").sum(),
-            errors=pl.col("errors").sum(),
-            place=(pl.col("source") * PLACE + pl.col("first_line")).min(),
-        )
+    # Containers are few: plans for lazy frames would take longer than the work.
+    found = events.group_by("container").agg(
+        identity=pl.col("identity").min(),  # the Enum's order is best first
+        first_seen=pl.col("first").min(),
+        last_seen=pl.col("last").max(),
+        lines=pl.col("lines").sum(),
+        errors=pl.col("errors").sum(),
+        place=(pl.col("source") * PLACE + pl.col("first_line")).min(),
     )
     found = (
-        found.join(_bounds(evidence.lazy()), on="container", coalesce=True,
+        found.join(_bounds(evidence), on="container", coalesce=True,
                    how="full" if shown is None else "left")
         .join(_told(summary), on="container", how="left")
         .join(_ips(summary, evidence), on="container", how="left")
@@ -91,7 +89,7 @@ def lifetimes(
     }
     is_holder = pl.col("container").is_in(pl.Series(sorted(holders), dtype=pl.String).implode())
     is_one = (pl.col("lines") > 0) | ~pl.col("hearsay").fill_null(False) | is_holder
-    rows = found.filter(is_one).collect()
+    rows = found.filter(is_one)
     followed, renamed = _followed(addresses, evidence), _renamed(summary)
     containers = rows["container"].to_list()
     ips = rows["ips"].to_list()
@@ -120,7 +118,7 @@ def lifetimes(
     return rows.sort(*order, nulls_last=True).select(list(LIFETIMES))
 
 
-def _bounds(evidence: pl.LazyFrame) -> pl.LazyFrame:
+def _bounds(evidence: pl.DataFrame) -> pl.DataFrame:
     """What evidence says of each container's beginning and end; `ran` is when it last still ran.
 
     What is said of the container itself comes before what is said of its Pod.
@@ -147,17 +145,19 @@ def _bounds(evidence: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _told(summary: Summary) -> pl.LazyFrame:
+def _told(summary: Summary) -> pl.DataFrame:
     """What lines and evidence say of each container; where they differ, what most lines say."""
     lines = pl.concat(
         [
-            summary.groups.lazy().filter(pl.col("kind") == "event")
-            .select("container", *_TOLD, "lines"),
-            summary.evidence.lazy().select("container", *_TOLD, lines=pl.lit(0, pl.Int64)),
+            summary.groups.filter(pl.col("kind") == "event").select("container", *_TOLD, "lines"),
+            summary.evidence.select("container", *_TOLD, lines=pl.lit(0, pl.Int64)),
         ]
-    ).filter(pl.col("container").is_not_null())  # fmt: skip
-    table = lines.select("container").unique()
+    ).filter(pl.col("container").is_not_null())
+    said = pl.col(_TOLD).drop_nulls()
+    table = lines.group_by("container").agg(said.first(), said.n_unique().name.suffix("_words"))
     for name in _TOLD:
+        if not (table[f"{name}_words"] > 1).any():
+            continue
         best = (
             lines.filter(pl.col(name).is_not_null())
             .group_by("container", name)
@@ -166,11 +166,11 @@ def _told(summary: Summary) -> pl.LazyFrame:
             .unique("container", keep="first", maintain_order=True)
             .select("container", name)
         )  # fmt: skip
-        table = table.join(best, on="container", how="left")
-    return table
+        table = table.drop(name).join(best, on="container", how="left")
+    return table.select("container", *_TOLD)
 
 
-def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.LazyFrame:
+def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.DataFrame:
     own = pl.concat(
         [
             summary.groups.filter(pl.col("kind") == "event").select("container", "ip"),
@@ -180,7 +180,7 @@ def _ips(summary: Summary, evidence: pl.DataFrame) -> pl.LazyFrame:
     return _each_with_all(own.drop_nulls().unique(), "ips")
 
 
-def _reused(addresses: Sequence[Address]) -> pl.LazyFrame:
+def _reused(addresses: Sequence[Address]) -> pl.DataFrame:
     found = {
         (container, address.ip)
         for address in addresses if address.kind == "reused"
@@ -190,11 +190,11 @@ def _reused(addresses: Sequence[Address]) -> pl.LazyFrame:
     return _each_with_all(pl.DataFrame(list(found), schema=schema, orient="row"), "reused_ips")
 
 
-def _each_with_all(pairs: pl.DataFrame, name: str) -> pl.LazyFrame:
+def _each_with_all(pairs: pl.DataFrame, name: str) -> pl.DataFrame:
     """Each container of PAIRS with all its addresses, in order, as the column NAME."""
     ips = sorted(pairs["ip"].unique(), key=address_order)
-    rank = pl.LazyFrame({"ip": pl.Series(ips, dtype=pl.String), "rank": range(len(ips))})
-    rows = pairs.lazy().join(rank, on="ip").sort("rank")
+    rank = pl.DataFrame({"ip": pl.Series(ips, dtype=pl.String), "rank": range(len(ips))})
+    rows = pairs.join(rank, on="ip").sort("rank")
     return rows.group_by("container", maintain_order=True).agg(pl.col("ip").alias(name))
 
 

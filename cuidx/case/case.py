@@ -20,12 +20,10 @@ from cuidx.case.rows import as_given
 from cuidx.case.story import Story
 from cuidx.case.told import Told, warnings
 from cuidx.enrich.identity import address
-from cuidx.enrich.summary import requests_by_container
 from cuidx.errors import SourceError, UsageError
 from cuidx.present.rows import json_rows
 from cuidx.reading import Opened, Options, Records
 from cuidx.schema import EVENTS, ROLES
-from cuidx.sources.elastic import parse
 from cuidx.sources.paths import STDIN, Source
 
 if TYPE_CHECKING:
@@ -228,11 +226,11 @@ class Case:
         shown = self._filters.shown()
         said = (self._story.raw_summary if shown is None else shown).pairs
         with ThreadPoolExecutor(1) as beside:  # natively, while it is worked out who is who
-            counted = beside.submit(requests_by_container, said)
+            counted = beside.submit(said.by_container)
             summary, found = self._story.book
             return lifetimes(
                 summary, found, shown,
-                lambda pairs: counted.result() if pairs is said else requests_by_container(pairs),
+                lambda pairs: counted.result() if pairs is said else pairs.by_container(),
             )  # fmt: skip
 
     def reuse(self) -> pl.DataFrame:
@@ -427,6 +425,7 @@ class Case:
             SourceError: the server can't be reached, or refuses.
         """
         from cuidx.case.push import push_events, push_lifetimes
+        from cuidx.sources.elastic.address import parse
 
         target = parse(to, ca=self.ca, insecure=self.insecure, index=index)
         if set(target.index) & set("*,?"):

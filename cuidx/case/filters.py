@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -13,11 +13,14 @@ from cuidx.case.rows import WHO_AND_WHEN, as_events, groups_of_one, pairs_of
 from cuidx.case.server import all_of, term, time_from
 from cuidx.case.story import Story
 from cuidx.enrich.identity import address, level_of
-from cuidx.enrich.summary import GROUPS, PAIRS, Summary
+from cuidx.enrich.pairs import PAIRS, Pairs
+from cuidx.enrich.summary import GROUPS, Summary
 from cuidx.errors import UsageError
 from cuidx.schema import EVENTS, KIND, ROLES
 from cuidx.sources.elastic import layout
-from cuidx.sources.elastic.index import Query, Window
+
+if TYPE_CHECKING:
+    from cuidx.sources.elastic.index import Query, Window
 
 # Columns that evidence does not change: an index has them as they come out.
 _AS_STORED: Final = {
@@ -170,7 +173,8 @@ class Filters:
                 groups.append(lines.select(list(GROUPS)))
                 pairs.append(pairs_of(rows))
         evidence = Summary.of([]).evidence
-        return Summary.merge([Summary(pl.concat(groups), pl.concat(pairs).unique(), evidence)])
+        table = Pairs(pl.concat(pairs).unique())
+        return Summary.merge([Summary(pl.concat(groups), table, evidence)])
 
     def misfit(self) -> str:
         """The filters that no event fits, as typed: each that alone leaves none, else all."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cuidx.analyses.blocks import Block
 from cuidx.case.filters import Filters
 from cuidx.case.story import Story
-from cuidx.sources.elastic.index import Query
+
+if TYPE_CHECKING:
+    from cuidx.sources.elastic.index import Query
 
 
 def blocks(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,8 +15,10 @@ from cuidx.case.case import Case, Where, pairs
 from cuidx.case.config import config_beside, read_config, short
 from cuidx.enrich.records import Skew
 from cuidx.reading import Options, Records
-from cuidx.sources.elastic import open_index
 from cuidx.sources.paths import expand
+
+if TYPE_CHECKING:
+    from cuidx.sources.elastic.index import Foreign, Stored
 
 
 def open_case(
@@ -46,8 +48,8 @@ def open_case(
     roles and paths, PATTERN regular expressions with roles as group names. CONFIG is a TOML file;
     without it `cuidx.toml` beside the sources, or above them, is taken. PROGRESS is told the path
     and the bytes that were read of it; in a notebook a line below the cell says so.
-    without it `cuidx.toml` beside the sources, or above them, is taken. ENGINE says where an index
-    is computed (auto, local, elasticsearch), CA is a PEM file for its server, INSECURE trusts any.
+    ENGINE says where an index is computed (auto, local, elasticsearch), CA is a PEM file for its
+    server, INSECURE trusts any.
 
     With SEEK, of large files in order of time no more than SINCE to UNTIL is read (`accounting` and
     `warnings` say so); holders of addresses, too, are then those of that time.
@@ -56,7 +58,13 @@ def open_case(
         UsageError: an option that can't work.
         SourceError: a source that isn't there.
     """
-    ask = cache(lambda url: open_index(url, ca=ca, insecure=insecure).sources)
+
+    @cache
+    def ask(url: str) -> Sequence[Stored | Foreign]:
+        from cuidx.sources.elastic.index import open_index
+
+        return open_index(url, ca=ca, insecure=insecure).sources
+
     shown = {source.path for source in expand(sources, ask)}
     found = expand([*sources, *leases], ask)
     path = Path(config) if config is not None else config_beside(found)

@@ -18,16 +18,10 @@ from cuidx.enrich.records import Documents
 from cuidx.errors import SourceError
 from cuidx.reading import Part
 from cuidx.schema import KIND, ROLES
-from cuidx.sources.elastic import (
-    Address,
-    Client,
-    Item,
-    Written,
-    bulk,
-    layout,
-    prepare,
-    start_lookup,
-)
+from cuidx.sources.elastic import layout
+from cuidx.sources.elastic.address import Address
+from cuidx.sources.elastic.client import Client
+from cuidx.sources.elastic.writing import Item, Written, bulk, prepare, start_lookup
 
 PUSHED: Final = pl.Schema(
     {

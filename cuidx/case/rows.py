@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from cuidx.enrich.identity import request_key
-from cuidx.enrich.summary import PAIRS
+from cuidx.enrich.pairs import PAIRS
 from cuidx.schema import EVENTS, LEVEL, MENTIONING, ROLES, conform
 
 # What the summary needs of each record: no message, no peers.

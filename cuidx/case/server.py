@@ -8,17 +8,20 @@ addresses cross, lines that know only an IP) is asked for: just those lines are 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from cuidx.enrich.identity import request_key
-from cuidx.enrich.summary import PAIRS, Summary
+from cuidx.enrich.pairs import PAIRS, Pairs
+from cuidx.enrich.summary import Summary
 from cuidx.errors import UsageError
 from cuidx.reading import Records
 from cuidx.schema import KIND, TIME
-from cuidx.sources.elastic import Index, Stored, layout
-from cuidx.sources.elastic.index import Query
+from cuidx.sources.elastic import layout
+
+if TYPE_CHECKING:
+    from cuidx.sources.elastic.index import Index, Query, Stored
 
 ENGINES: Final = ("auto", "local", "elasticsearch")
 LARGE: Final = 100_000  # documents; fewer are as soon read
@@ -53,6 +56,8 @@ def chosen(records: Records, engine: str) -> tuple[Server | None, list[str]]:
         )
     if engine == "local" or not any(remote):
         return None, []
+    from cuidx.sources.elastic.index import Stored
+
     stored = [one for one in remote if isinstance(one, Stored)]
     if len(stored) == len(remote):
         few = engine == "auto" and sum(one.count for one in stored) < LARGE
@@ -105,7 +110,7 @@ class Server:
         words = (None if text is None else str(text) for text in texts)
         return place, kind, level, *words, count, count if dated else 0, *span, *lines
 
-    def _pairs(self) -> pl.DataFrame:
+    def _pairs(self) -> Pairs:
         pages = (
             pl.DataFrame(
                 page, schema={"container": pl.String, "request": pl.String}, orient="row"
@@ -116,7 +121,7 @@ class Server:
                 for bucket in index.buckets([layout.CONTAINER, layout.REQUEST])
             )
         )
-        return pl.concat([PAIRS.to_frame(), *pages])
+        return Pairs(pl.concat([PAIRS.to_frame(), *pages]))
 
     def request_sizes(self, requests: Collection[str]) -> pl.DataFrame:
         """request, size: how many events carry each of REQUESTS, as `request_text` writes them."""

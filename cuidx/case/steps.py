@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,7 +21,9 @@ from cuidx.enrich.mentions import mentions
 from cuidx.errors import UsageError
 from cuidx.schema import LEVEL, LEVELS, ROLES, TIME
 from cuidx.sources.elastic import layout
-from cuidx.sources.elastic.index import Query
+
+if TYPE_CHECKING:
+    from cuidx.sources.elastic.index import Query
 
 
 def compare_searches(

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
 from cuidx.analyses.accounting import Accounting, accounting
-from cuidx.case.lines import Lines
 from cuidx.case.rows import WHO_AND_WHEN, groups_of_one, pairs_of
 from cuidx.case.server import any_of, chosen, term
 from cuidx.enrich.given import given, in_sandboxes
@@ -34,6 +33,7 @@ from cuidx.enrich.leases import (
     spans,
     unsettled,
 )
+from cuidx.enrich.pairs import PAIRS, Pairs
 from cuidx.enrich.requests import Requests, Ties
 from cuidx.enrich.summary import Summary, request_pairs
 from cuidx.errors import SourceError, UsageError
@@ -41,7 +41,10 @@ from cuidx.formats.base import Grouped
 from cuidx.reading import Opened, Part, Records
 from cuidx.schema import detached
 from cuidx.sources.elastic import layout
-from cuidx.sources.elastic.index import Query
+
+if TYPE_CHECKING:
+    from cuidx.case.lines import Lines
+    from cuidx.sources.elastic.index import Query
 
 _ONLY_IP = (pl.col("identity") == "ip") & (pl.col("kind") == "event")
 _IP_LINES = {"term": {layout.IDENTITY: "ip"}}  # the same, of records in an index
@@ -163,7 +166,10 @@ class Story:
     @cached_property
     def named(self) -> Summary:
         """The summary with the names that evidence gives; a second look only where time decides."""
-        raw, ladder = self.raw_summary, self.ladder
+        raw = self.raw_summary
+        if raw.evidence.is_empty():
+            return raw  # nothing gives a better name
+        ladder = self.ladder
         moving = pl.Series(sorted(ladder.moving), dtype=pl.String).implode()
         by_time = pl.col("container").is_in(moving) & (pl.col("kind") == "event")
         groups = ladder.rename(raw.groups.filter(~by_time.fill_null(False)).with_columns(
@@ -172,10 +178,9 @@ class Story:
         pairs, groups = raw.pairs, groups.drop("said")
         if better.height:
             name = pl.col("container").cast(pl.String).replace(dict(better.iter_rows()))
-            pairs = pairs.with_columns(name.cast(pairs.schema["container"]))
+            pairs = Pairs(pairs.table.with_columns(name.cast(PAIRS["container"])))
         if ladder.moving:
-            pairs = pairs.filter(~pl.col("container").cast(pl.String).is_in(moving))
-            found = [pairs]
+            found = [pairs.table.filter(~pl.col("container").cast(pl.String).is_in(moving))]
             only = term(layout.CONTAINER, ladder.moving)
             for part in self.records.parts(WHO_AND_WHEN, only=only):
                 rows = _with_ids(normalise(part.frame).filter(by_time))
@@ -184,7 +189,7 @@ class Story:
                     found.append(pairs_of(rows))
                     ones = detached(groups_of_one(rows).select(groups.columns))
                     groups = pl.concat([groups, ones])
-            pairs = pl.concat(found).unique()
+            pairs = Pairs(pl.concat(found).unique())
         return Summary.merge([Summary(groups, pairs, given(ladder.evidence, groups))])
 
     @cached_property
@@ -206,7 +211,8 @@ class Story:
         """All lines' summary and all leases; a second look at the lines only where it is needed."""
         summary, seen = self._told()
         clock = clock_of(summary)
-        open_ = sorted({*unsettled(summary, seen), *self.ladder.moves(summary.groups)})
+        moves = [] if summary.evidence.is_empty() else self.ladder.moves(summary.groups)
+        open_ = sorted({*unsettled(summary, seen), *moves})
         if open_:
             points = self._points(open_, clock)
             ends = [
@@ -229,7 +235,10 @@ class Story:
 
         With it come its `spans`.
         """
-        ladder, named = self.ladder, self.named
+        named = self.named
+        if named.evidence.is_empty():
+            return named, spans(named)
+        ladder = self.ladder
         summary = replace(named, groups=ladder.fill(named.groups).drop("ip_from"))
         seen = spans(summary)
         if clock_of(summary) != "time":
@@ -293,7 +302,7 @@ class Story:
             return summary
         self._holders = Holders(found)
         named = pl.col("container").cast(pl.String).is_in(by_ip["container"].implode())
-        pairs, moved = [summary.pairs.filter(~named)], []
+        pairs, moved = [summary.pairs.table.filter(~named)], []
         for frame in self.enriched(WHO_AND_WHEN, _IP_LINES):
             rows = frame.filter(contested)
             if rows.height:
@@ -302,7 +311,8 @@ class Story:
         keep = summary.groups.filter(~contested)
         lines = groups_of_one(pl.concat(moved, how="diagonal")).with_columns(source="place")
         groups = pl.concat([keep, lines.select(keep.columns)])
-        return Summary.merge([Summary(groups, pl.concat(pairs).unique(), summary.evidence)])
+        table = Pairs(pl.concat(pairs).unique())
+        return Summary.merge([Summary(groups, table, summary.evidence)])
 
     # -- all records -----------------------------------------------------------------------
 

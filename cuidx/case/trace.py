@@ -29,7 +29,7 @@ def trace_calls(
         wanted = pl.select(request_key(pl.lit(request.strip()))).to_series()
     else:
         name = story.find_container(str(container))
-        pairs = summary.pairs.filter(pl.col("container").cast(pl.String) == name)
+        pairs = summary.pairs.table.filter(pl.col("container").cast(pl.String) == name)
         wanted = pairs["request"].unique()
     paths, timetable, keep = story.paths, story.timetable, filters.keep
     events, found, count = [EVENTS.to_frame()], [], 0

@@ -356,6 +356,8 @@ def _addresses(evidence: pl.DataFrame) -> tuple[Told, Told]:
     """
     told: Told = {}
     pods: Told = {}
+    if evidence.is_empty():
+        return told, pods
     rows = evidence.filter(pl.col("ip").is_not_null()).select(
         "container", "identity", "pod_key", "weak", "ip", pl.col("at").cast(pl.Int64)
     )
@@ -378,6 +380,8 @@ def _addresses(evidence: pl.DataFrame) -> tuple[Told, Told]:
 
 def _with_addresses(evidence: pl.DataFrame, pods: Told) -> pl.DataFrame:
     """EVIDENCE whose records of an address given back say which one, if they name its holder."""
+    if not pods:
+        return evidence
     lacking = (pl.col("lease") == "release") & pl.col("ip").is_null()
     return evidence.with_columns(ip=pl.when(lacking).then(_still(pods, "pod_key")).otherwise("ip"))
 

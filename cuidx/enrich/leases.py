@@ -81,7 +81,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[Span]:
     RUNS (container, ip, first, last, lines) stand for the containers that `unsettled` names.
     """
     clock = clock_of(summary)
-    groups = summary.groups.lazy().filter(pl.col("kind") == "event")
+    groups = summary.groups.filter(pl.col("kind") == "event")
     rows = sightings(groups, clock).with_columns(firm="last")
     told = summary.evidence.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
     if clock == "time" and told.height:
@@ -91,10 +91,10 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[Span]:
             firm=pl.when("soft").then(pl.max_horizontal(first, last - STALE)).otherwise(last),
         )  # fmt: skip
         # A Pod that is known by its name alone is no holder beside those that are known better.
-        both = pl.concat([rows, seen.lazy()])
-        known = both.filter(pl.col("identity") < "pod_name").select("ip").collect()["ip"].unique()
+        both = pl.concat([rows.select("identity", "ip"), seen.select("identity", "ip")])
+        known = both.filter(pl.col("identity") < "pod_name")["ip"].unique()
         better = seen.filter(~told["weak"] | ~pl.col("ip").is_in(known.implode()))
-        rows = pl.concat([rows, better.lazy()])
+        rows = pl.concat([rows, better])
     facts = rows.group_by("container", "ip").agg(
         *(pl.col(name).drop_nulls().min() for name in _FACTS[2:]),
         names=pl.col("container_name").drop_nulls().unique(),
@@ -106,7 +106,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[Span]:
                 .group_by("container", "ip")
                 .agg(pl.col("first").min(), pl.col("last", "firm").max(), pl.col("lines").sum())
                 .select("container", "ip", "first", "last", "lines", "firm"),
-                runs.lazy().select("container", "ip", "first", "last", "lines", firm="last"),
+                runs.select("container", "ip", "first", "last", "lines", firm="last"),
             ]
         )
     else:
@@ -116,8 +116,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[Span]:
     rows = rows.drop_nulls("first").join(facts, on=["container", "ip"], how="left")
     # A start record names its Pod also where it has no address to name.
     named = (
-        summary.evidence.lazy()
-        .drop_nulls("container")
+        summary.evidence.drop_nulls("container")
         .group_by("container")
         .agg(pl.col(name).drop_nulls().min() for name in _POD)
     )
@@ -140,7 +139,7 @@ def spans(summary: Summary, runs: pl.DataFrame | None = None) -> list[Span]:
             lines=row["lines"],
             firm=row["firm"],
         )
-        for row in rows.sort("ip", "first", "last", "container").collect().iter_rows(named=True)
+        for row in rows.sort("ip", "first", "last", "container").iter_rows(named=True)
     ]
 
 
@@ -151,7 +150,7 @@ _FACTS: Final = ("container", "ip", "identity", "pod_key", "pod_uid", "namespace
 _SEEN: Final = (*_FACTS, "container_name")
 
 
-def sightings(groups: pl.LazyFrame, clock: Clock) -> pl.LazyFrame:
+def sightings(groups: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     """Groups of lines with an own IP, their first and last on CLOCK."""
     known = groups.filter(pl.col("ip").is_not_null() & pl.col("container").is_not_null())
     if clock == "time":

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -42,8 +41,7 @@ class Who(NamedTuple):
     pod: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """What a container is called once evidence is known; `key` says of which Pod it is."""
 
     container: str
@@ -51,8 +49,7 @@ class Name:
     key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(NamedTuple):
     """A Pod's time with a name: it is sure from FIRST to LAST (ns), and may have been longer."""
 
     pod: str

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Final
 
 import polars as pl
 
 from cuidx.enrich.evidence import merged, of_records
 from cuidx.enrich.identity import TEXTS, normalise, request_key
-from cuidx.formats import native
+from cuidx.enrich.pairs import PAIRS, Pairs
 from cuidx.formats.base import Grouped
 from cuidx.schema import IDENTITY, KIND, LEVEL, TIME, detached
 
@@ -43,8 +44,6 @@ GROUPS: Final = pl.Schema(
         **_STATS,
     }
 )
-# Categorical: a name is kept once, not once a pair.
-PAIRS: Final = pl.Schema({"container": pl.Categorical(), "request": pl.UInt64()})
 _NO_PAIRS: Final = PAIRS.to_frame()
 _FIRST_ERROR: Final = "ERROR"
 
@@ -54,12 +53,12 @@ class Summary:
     """Groups of lines by who wrote them, and (container, request id) pairs.
 
     groups  GROUPS: lines of one kind of one source by one writer, with first and last time
-    pairs   PAIRS: each request of each container (`request_key`), at least once
+    pairs   each request of each container, at least once
     evidence  EVIDENCE: what records say of addresses and lifetimes
     """
 
     groups: pl.DataFrame
-    pairs: pl.DataFrame
+    pairs: Pairs
     evidence: pl.DataFrame
 
     @classmethod
@@ -86,19 +85,23 @@ class Summary:
                 made.append(request_pairs(frame))
             if "holds" in frame.columns or (frame["kind"] == "evidence").any():
                 evidence.append(detached(of_records(frame, source)))
-        found = [PAIRS.to_frame(), *(made if pairs is None else pairs)]
+        table = pl.concat([_NO_PAIRS, *(made if pairs is None else pairs)])
         told = [normalise(pl.concat(raw, how="diagonal"))] if raw else []
         if grouped:
             groups = _groups_of([one for _, one in grouped], [source for source, _ in grouped])
             told.append(groups)
-            found.append(_pairs_of([(one.requests, len(one.groups)) for _, one in grouped], groups))
-        return cls(_settle(told), pl.concat(found), merged(evidence))
+            ends = accumulate((len(one.groups) for _, one in grouped), initial=0)
+            names = groups["container"].cast(PAIRS["container"])
+            written = (names[begin:end] for begin, end in pairwise(ends))
+            requests = zip(written, (one.requests for _, one in grouped), strict=True)
+            return cls(_settle(told), Pairs(table, list(requests)), merged(evidence))
+        return cls(_settle(told), Pairs(table), merged(evidence))
 
     @classmethod
     def of_groups(
         cls,
         groups: pl.DataFrame,
-        pairs: pl.DataFrame,
+        pairs: Pairs,
         evidence: Iterable[tuple[int, pl.DataFrame]],
     ) -> Summary:
         """The summary of records that somebody else has grouped: GROUPS with texts as parsed.
@@ -113,7 +116,10 @@ class Summary:
         """The summary of all the records of SUMMARIES."""
         return cls(
             _regroup(pl.concat([s.groups for s in summaries])),
-            _each_once([s.pairs for s in summaries]),
+            # Of one summary they are counted by who needs it: to do it here costs as much again.
+            summaries[0].pairs
+            if len(summaries) == 1
+            else Pairs(pl.concat([s.pairs.table for s in summaries]).unique()),
             merged([s.evidence for s in summaries]),
         )
 
@@ -191,37 +197,8 @@ def _groups_of(grouped: Sequence[Grouped], sources: Sequence[int]) -> pl.DataFra
     )
 
 
-def _pairs_of(requests: Sequence[tuple[pl.DataFrame, int]], groups: pl.DataFrame) -> pl.DataFrame:
-    """PAIRS of REQUESTS: for each part its pairs and how many of GROUPS, in their order, it has."""
-    names = groups["container"].cast(PAIRS["container"])
-    pairs, before = [], 0
-    for part, count in requests:
-        container = names.slice(before, count).gather(part["group"]).alias("container")
-        pairs.append(pl.DataFrame([container, part["request"]]))
-        before += count
-    return pl.concat(pairs).drop_nulls()
-
-
 def _distinct(rows: pl.DataFrame) -> pl.DataFrame:
     """The pairs of container and request, once each. Hashes are told apart sooner than texts."""
     rows = rows.select("container", "request").drop_nulls()
     either = rows.select(pl.col("container").hash(0) ^ pl.col("request").hash(1)).to_series()
     return rows[either.arg_unique()]
-
-
-def requests_by_container(pairs: pl.DataFrame) -> pl.DataFrame:
-    """How many requests each container of PAIRS has: `container` (text) and `requests`."""
-    if not native.is_built():
-        found = pairs.group_by("container").agg(requests=pl.col("request").n_unique())
-        return found.with_columns(
-            pl.col("container").cast(pl.String), pl.col("requests").cast(pl.Int64)
-        )
-    number = pairs["container"].to_physical().cast(pl.UInt32)
-    found = native.distinct(number, pairs["request"])
-    names = pairs["container"].gather(found["first"]).cast(pl.String)
-    return pl.DataFrame([names, found["count"].alias("requests")])
-
-
-def _each_once(pairs: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    # Of one summary they are counted by who needs it: to do it here costs as much again.
-    return pairs[0] if len(pairs) == 1 else pl.concat(pairs).unique()

@@ -14,14 +14,15 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-__all__ = ["NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "distinct",
+__all__ = ["NOBODY", "NO_TIME", "Cut", "Entry", "Groups", "Odd", "Plan", "bits", "cut", "distinct",
            "group", "group_rows", "is_built"]  # fmt: skip
 
 NO_TIME: Final = -(1 << 63)
+NOBODY: Final = (1 << 32) - 1  # no number
 _TABLES: Final = 3  # of lines in groups: groups, pairs, spots
 _LAYOUT: Final = "polars gives its columns in another layout than was known of"
 
@@ -51,6 +52,10 @@ class _Found(ctypes.Structure):
         ("unknowns", ctypes.c_int64), ("latest", ctypes.c_int64), ("odd", ctypes.POINTER(_Odd)),
         ("unknown", ctypes.POINTER(_Unknown)),
     )  # fmt: skip
+
+
+class _Named(ctypes.Structure):
+    _fields_ = (("at", ctypes.c_void_p), ("size", ctypes.c_int64))
 
 
 # https://arrow.apache.org/docs/format/CDataInterface.html; inside, only `release` is of interest.
@@ -291,20 +296,26 @@ def bits(texts: pl.Series, seeds: pl.Series | None = None) -> pl.Series:
     return found.set(texts.is_null(), None) if texts.null_count() else found
 
 
-def distinct(groups: pl.Series, values: pl.Series) -> pl.DataFrame:
-    """How many different VALUES each group has, and where it is first: `count`, `first` (Int64).
+def distinct(parts: Sequence[tuple[pl.Series, pl.Series, memoryview]], count: int) -> pl.Series:
+    """How many different values each number below COUNT has, at its place (Int64).
 
-    GROUPS are UInt32 (small ones: memory grows with the largest) and VALUES UInt64, as many of each
-    and none null.
+    PARTS are (places, values, numbers). Places (UInt32) and values (UInt64) are as many, none null;
+    numbers (32 bits) are what stands at each place, NOBODY where rows do not count.
     """
-    largest = cast("int | None", groups.max())
-    room = 0 if largest is None else largest + 1
-    columns = [array("q", bytes(8 * room)) for _ in range(2)]
-    kept, addresses = zip(*(_stream(series) for series in (groups, values)), strict=True)
+    counts = array("q", bytes(8 * count))
+    parts = [part for part in parts if len(part[0]) or len(part[1])]
+    if not parts:
+        return pl.Series(counts, dtype=pl.Int64)
+    columns = [part[0] for part in parts], [part[1] for part in parts]
+    whole = (pl.concat([one.rechunk() for one in column], rechunk=False) for column in columns)
+    kept, addresses = zip(*(_stream(column) for column in whole), strict=True)
+    numbers = [(ctypes.c_uint32 * len(of)).from_buffer(of) for *_, of in parts]
+    named = (_Named * len(numbers))()
+    for at, one in enumerate(numbers):
+        named[at] = _Named(ctypes.addressof(one), len(one))
     _check(_library().cuidx_distinct(
-        *addresses, ctypes.c_int64(room),
-        *((ctypes.c_int64 * room).from_buffer(column) for column in columns),
+        *addresses, named, ctypes.c_int64(len(named)), ctypes.c_int64(count),
+        (ctypes.c_int64 * count).from_buffer(counts),
     ))  # fmt: skip
     del kept
-    count, first = (pl.Series(column, dtype=pl.Int64) for column in columns)
-    return pl.DataFrame({"count": count, "first": first}).filter(pl.col("count") > 0)
+    return pl.Series(counts, dtype=pl.Int64)

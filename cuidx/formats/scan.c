@@ -1244,15 +1244,15 @@ static uint64_t request_bits(const uint8_t *p, size_t size) {
     return any & 0x80 ? 0 : bits_of(plain, n, 0) | 1;
 }
 
-/* Twice the room; 0: no memory, and what was there stays. */
+/* Room for SIZE bytes; 0: no memory, and what was there stays. */
 static int grow(void *column, size_t size) {
     void **at = column, *more = realloc(*at, size);
     if (more) *at = more;
     return !!more;
 }
 
-static int grow_pairs(Groups *g) {
-    size_t room = (size_t)g->pair_room * 2;
+/* Room for so many pairs; 0: no memory. */
+static int grow_pairs(Groups *g, size_t room) {
     if (!grow(&g->request, room * sizeof(uint64_t)) || !grow(&g->of, room * sizeof(uint32_t)))
         return 0;
     if (g->by_line && (!grow(&g->at, room * sizeof(int64_t)) ||
@@ -1457,7 +1457,7 @@ static int take_ids(const Groups *g, const Plan *plan, const Value *values, cons
 static int count(Groups *g, int32_t found, const Told *told) {
     int fresh = told->request ? is_fresh(g, (uint32_t)found, told->request) : 0;
     if (fresh || g->by_line) {
-        if (g->pairs == g->pair_room && !grow_pairs(g)) return 0;
+        if (g->pairs == g->pair_room && !grow_pairs(g, (size_t)g->pair_room * 2)) return 0;
         int64_t at = g->pairs++;
         g->of[at] = (uint32_t)found, g->request[at] = told->request;
         if (g->by_line) {
@@ -2203,14 +2203,22 @@ static int rows_groups(Rows *r, Groups *g, Line *s, int size) {
     return 1;
 }
 
-/* Have the texts of SIZE rows come near that are not in their views. */
-static void rows_fetch(const Texts *texts, int size) {
-    for (int i = 0; i < size; i++)
-        if (!is_null(texts, i) && texts->views[i].size > 12) {
-            const uint8_t *at = bytes_of(texts, i);
-            __builtin_prefetch(at);
-            __builtin_prefetch(at + texts->views[i].size - 1);
-        }
+/* Have the text of row I come near, if it is not in its view. */
+static inline void fetch(const Texts *texts, int i) {
+    if (is_null(texts, i) || texts->views[i].size <= 12) return;
+    const uint8_t *at = bytes_of(texts, i);
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + texts->views[i].size - 1);
+}
+
+/* Have those texts of SIZE rows come near that will be looked at: requests, and messages that may
+   have a suffix or tell of a request. */
+static void rows_fetch(const Rows *r, const Plan *plan, int size) {
+    if (plan->request >= 0)
+        for (int i = 0; i < size; i++) fetch(&r->texts[plan->request], i);
+    if (plan->message >= 0)
+        for (int i = 0; i < size; i++)
+            if (!r->plain || row_lacks(r, plan->request, i)) fetch(&r->texts[plan->message], i);
 }
 
 /* `cuidx_group` of rows: structs, whose fields are the roles, texts all but the time, which may be
@@ -2239,12 +2247,14 @@ EXPORT int cuidx_group_rows(struct ArrowArrayStream *rows, const Plan *plan, int
         if (rows->get_next(rows, &array) || !array.release) break;
         rows_forget(r);
         r->plain = plan->message >= 0 && has_no_suffix(array.children[plan->message]);
+        /* There may be a pair for each row: with room for them none has to be moved. */
+        if (groups->pair_room - groups->pairs < array.length)
+            enough = grow_pairs(groups, (size_t)(groups->pairs + array.length));
         for (int64_t row = 0; enough && row < array.length; row += AT_ONCE) {
             const int size = (int)(array.length - row < AT_ONCE ? array.length - row : AT_ONCE);
             for (int i = 0; i < plan->roles; i++)
                 r->texts[i] = texts_of(array.children[i], array.offset + row);
-            if (plan->request >= 0) rows_fetch(&r->texts[plan->request], size);
-            if (plan->message >= 0 && !r->plain) rows_fetch(&r->texts[plan->message], size);
+            rows_fetch(r, plan, size);
             if (plan->time < 0) memset(r->found, 0xFF, sizeof r->found);  /* odd, all of them */
             else rows_times(r, groups, plan, in_numbers < 0 ? NULL : array.children[in_numbers],
                             array.offset + row, size);
@@ -2330,26 +2340,37 @@ static int64_t different(const uint64_t *at, int64_t count, uint64_t *table) {
     return found + zero;
 }
 
-/* How many different values each group has in OUT, and its first row in FIRST. GROUPS are UInt32,
-   below COUNT, VALUES UInt64, a row each. 0: done; 1: no memory; 3: they are not as they must be. */
-EXPORT int cuidx_distinct(struct ArrowArrayStream *groups, struct ArrowArrayStream *values,
-                          int64_t count, int64_t *out, int64_t *first) {
+/* The numbers that the places in an array stand for; NOBODY where rows do not count. */
+typedef struct { const uint32_t *at; int64_t size; } Named;
+
+static const int64_t NOBODY = UINT32_MAX;
+
+static inline int64_t number_of(const Named *named, uint32_t place) {
+    return place < named->size ? named->at[place] : INT64_MAX;
+}
+
+/* How many different values each number below COUNT has in OUT. PLACES are UInt32, VALUES UInt64, a
+   row each; the K-th of the ARRAYS of places are places in NAMED[K]. 0: done; 1: no memory; 3: they
+   are not as they must be. */
+EXPORT int cuidx_distinct(struct ArrowArrayStream *places, struct ArrowArrayStream *values,
+                          const Named *named, int64_t arrays, int64_t count, int64_t *out) {
     Parts of = {.size = sizeof(uint32_t)}, from = {.size = sizeof(uint64_t)};
-    int failed = parts_of(groups, "I", &of);
+    int failed = parts_of(places, "I", &of);
     if (!failed) failed = parts_of(values, "L", &from);
-    if (!failed && of.rows != from.rows) failed = 3;
-    int64_t most = 0, row = 0, length;
+    if (!failed && (of.rows != from.rows || of.count != arrays)) failed = 3;
+    int64_t most = 0, length;
     int64_t *end = calloc((size_t)count + 1, sizeof *end);
     uint64_t *sorted = NULL, *table = NULL;
     if (!failed && !end) failed = 1;
-    for (const uint32_t *group; !failed && (group = next_part(&of, &length));)
-        for (int64_t i = 0; !failed && i < length; i++, row++) {
-            if (group[i] >= count) failed = 3;
-            else if (!end[group[i] + 1]++) first[group[i]] = row;
+    for (const uint32_t *place; !failed && (place = next_part(&of, &length));)
+        for (int64_t i = 0; !failed && i < length; i++) {
+            const int64_t number = number_of(&named[of.at - 1], place[i]);
+            if (number < count) end[number + 1]++;
+            else failed = number == NOBODY ? 0 : 3;
         }
     for (int64_t i = 0; !failed && i < count; i++) {
         if (end[i + 1] > most) most = end[i + 1];
-        end[i + 1] += end[i];  /* where the next group's begin */
+        end[i + 1] += end[i];  /* where the next number's begin */
     }
     if (!failed) {
         sorted = malloc(((size_t)of.rows + 1) * sizeof *sorted);
@@ -2359,10 +2380,11 @@ EXPORT int cuidx_distinct(struct ArrowArrayStream *groups, struct ArrowArrayStre
     const uint64_t *value = NULL;
     int64_t left = 0;
     of.at = 0;
-    for (const uint32_t *group; !failed && (group = next_part(&of, &length));)
-        for (int64_t i = 0; i < length; i++, left--) {
+    for (const uint32_t *place; !failed && (place = next_part(&of, &length));)
+        for (int64_t i = 0; i < length; i++, left--, value++) {
             while (!left) value = next_part(&from, &left);
-            sorted[end[group[i]]++] = *value++;
+            const int64_t number = number_of(&named[of.at - 1], place[i]);
+            if (number < count) sorted[end[number]++] = *value;
         }
     for (int64_t i = 0, begin = 0; !failed && i < count; begin = end[i++])
         out[i] = different(sorted + begin, end[i] - begin, table);

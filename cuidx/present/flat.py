@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cuidx.present.accounting import span
-from cuidx.present.lanes import short_ids
 
 Rows = Sequence[dict[str, Any]]
 
@@ -124,6 +123,8 @@ def _brief(rows: Rows, width: int) -> Rows:
 
     On less than _WIDE columns without what the others tell, so that no address is ever cut.
     """
+    from cuidx.present.lanes import short_ids  # a file of rows needs none of the drawing
+
     times = [row[end] for row in rows for end in ("first_seen", "last_seen") if row[end]]
     days = {time[:10] for time in [*times, *(row["at"] for row in rows if row.get("at"))]}
     day = days.pop() + " " if times and len(days) == 1 else ""

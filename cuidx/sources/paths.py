@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cuidx.errors import SourceError, UsageError
-from cuidx.sources.elastic.address import is_url
 
 if TYPE_CHECKING:
     from cuidx.sources.elastic.index import Foreign, Stored
 
 STDIN = "-"
+_SCHEMES = ("http://", "https://")
 CONFIG = "cuidx.toml"  # found beside sources; in a folder of logs it is none of them
 # What a simulation says of itself beside its logs: in their folder it is none of them either.
 TRUTH = ("truth.json", "truth_mentions.jsonl")
@@ -32,6 +32,11 @@ class Source:
     named: bool = True  # typed by the user; a file found in a folder may be left out if no text
     twin_of: str | None = None  # the same file under another path that comes before
     remote: Stored | Foreign | None = None  # documents of a server, not a file
+
+
+def is_url(argument: str) -> bool:
+    """Whether a SOURCE is a server's."""
+    return argument.lower().startswith(_SCHEMES)
 
 
 def expand(
@@ -59,7 +64,7 @@ def expand(
             raise UsageError("a source has an empty name", do="is a shell variable not set?")
         if is_url(argument):
             if ask is None:
-                from cuidx.sources.elastic import open_index
+                from cuidx.sources.elastic.index import open_index
 
                 ask = lambda url: open_index(url).sources  # noqa: E731 - only now
             remote += [Source(one.path, remote=one) for one in ask(argument)]

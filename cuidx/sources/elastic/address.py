@@ -16,7 +16,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 from cuidx.errors import UsageError
 
-SCHEMES: Final = ("http://", "https://")
 _SHAPE: Final = "http(s)://host:port/index-pattern, for example http://localhost:9200/shop-*"
 
 
@@ -38,11 +37,6 @@ class Address:
     def target(self) -> str:
         """The index pattern as it stands in a request's path."""
         return "/" + quote(self.index, safe="*,-_.+")
-
-
-def is_url(argument: str) -> bool:
-    """Whether a SOURCE is a server's."""
-    return argument.lower().startswith(SCHEMES)
 
 
 def without_secret(url: str) -> str:

@@ -7,6 +7,7 @@ program's end at the latest; the server forgets it by itself after some minutes.
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import polars as pl
 
 from cuidx.errors import SourceError
 from cuidx.sources.elastic import hits, layout
-from cuidx.sources.elastic.address import Address
+from cuidx.sources.elastic.address import Address, parse
 from cuidx.sources.elastic.client import Client, RefusedError
 
 _KEPT: Final = "10m"  # how long the server keeps a point in time that nobody asks about
@@ -30,6 +31,17 @@ Query = dict[str, Any]
 # From the newest time (ns, or None) to (since, until), None where that side is open.
 Window = Callable[[int | None], tuple[int | None, int | None]]
 Piece = bytes | Callable[[], pl.DataFrame]
+
+
+def open_index(
+    url: str, *, ca: str | os.PathLike[str] | None = None, insecure: bool = False
+) -> Index:
+    """The index pattern that URL names. CA is a PEM file; INSECURE trusts any certificate.
+
+    Raises:
+        UsageError: the URL is none.
+    """
+    return Index(parse(url, ca=ca, insecure=insecure))
 
 
 @dataclass(frozen=True, slots=True)
