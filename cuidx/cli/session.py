@@ -35,11 +35,11 @@ _SEEKING = ("timeline", "reuse", "annotate")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A table, with other top-level keys of the JSON (`extra`) and what its drawing needs."""
+    """A table, with other top-level keys of the JSON (`extra`), and what gives its drawing more."""
 
     table: pl.DataFrame
     extra: dict[str, object] = field(default_factory=dict)
-    drawn: dict[str, object] = field(default_factory=dict)
+    drawn: Callable[[], dict[str, object]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ class Session:
             asked = question(case)
             answer = asked if isinstance(asked, Answer) else Answer(asked)
             table = answer.table
+            drawn = answer.drawn() if form is Form.table else {}
             counted = case.accounting
             warnings = case.warnings
         if form is Form.csv:
@@ -103,7 +104,7 @@ class Session:
             columns = list(found[0]) if found else columns
         result = Result(
             command, rows, found, counted.as_json(), warnings,
-            extra=answer.extra, columns=columns, drawn=answer.drawn,
+            extra=answer.extra, columns=columns, drawn=drawn,
         )  # fmt: skip
         emit(result, form, output=self.output, color=False if self.no_color else None)
         sys.stdout.flush()

@@ -48,11 +48,10 @@ def steps(
 
     def question(case: Case) -> Answer:
         found = case.compare_searches(alert or (), alert_level, search.value, window)
-        drawn: dict[str, object] = {
-            "hits": found.hits.to_dicts(),
-            "search": search.value,
-            "window": window,
-        }
-        return Answer(found.alerts, {"totals": found.totals}, drawn)
+        return Answer(
+            found.alerts,
+            {"totals": found.totals},
+            lambda: {"hits": found.hits.to_dicts(), "search": search.value, "window": window},
+        )
 
     return session.answer("steps", "alerts", question, nothing=lambda table: table.is_empty())

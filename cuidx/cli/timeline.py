@@ -37,5 +37,5 @@ def timeline(
     session = Session(**{k: v for k, v in locals().items() if k != "session"})
     return session.answer(
         "timeline", "containers",
-        lambda case: Answer(case.lifetimes(), drawn={"held": case.held}),
+        lambda case: Answer(case.lifetimes(), drawn=lambda: {"held": case.held}),
     )  # fmt: skip

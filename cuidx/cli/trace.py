@@ -61,12 +61,14 @@ def trace(
         from cuidx.analyses.trace import HOPS
 
         found = case.trace_calls(request, container)
-        drawn: dict[str, object] = {
-            "levels": found["level"].to_list(),
-            "ports": found["port"].to_list(),
-            "container": None if container is None else case.find_container(container),
-        }
-        return Answer(found.select(list(HOPS)), drawn=drawn)
+        return Answer(
+            found.select(list(HOPS)),
+            drawn=lambda: {
+                "levels": found["level"].to_list(),
+                "ports": found["port"].to_list(),
+                "container": None if container is None else case.find_container(container),
+            },
+        )
 
     return session.answer(
         "trace", "hops", question, nothing=lambda table: table.is_empty(),

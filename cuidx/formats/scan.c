@@ -1380,6 +1380,14 @@ static int instant_near(Groups *g, const uint8_t *p, size_t size, int64_t *out) 
         if (eight(g->minute) == eight(p) && eight(g->minute + 8) == eight(p + 8) && p[16] == ':') {
             static const int32_t scale[] = {0, 100000000, 10000000, 1000000, 100000, 10000, 1000,
                                             100, 10, 1};
+            if (size == 24 && p[19] == '.') {  /* milliseconds, as most have */
+                const unsigned a = p[17] - '0', b = p[18] - '0';
+                const unsigned c = p[20] - '0', d = p[21] - '0', e = p[22] - '0';
+                if ((a > 5) | (b > 9) | (c > 9) | (d > 9) | (e > 9)) return 0;
+                const int millis = (int)((a * 10 + b) * 1000 + c * 100 + d * 10 + e);
+                *out = g->since + millis * INT64_C(1000000);
+                return 1;
+            }
             const int seconds = digits(p + 17, 2);
             const uint8_t *at = p + 19, *end = p + size - 1;
             int64_t nanos = 0;
@@ -2383,7 +2391,7 @@ EXPORT int cuidx_distinct(struct ArrowArrayStream *places, struct ArrowArrayStre
     for (const uint32_t *place; !failed && (place = next_part(&of, &length));)
         for (int64_t i = 0; i < length; i++, left--, value++) {
             while (!left) value = next_part(&from, &left);
-            const int64_t number = number_of(&named[of.at - 1], place[i]);
+            const int64_t number = named[of.at - 1].at[place[i]];
             if (number < count) sorted[end[number]++] = *value;
         }
     for (int64_t i = 0, begin = 0; !failed && i < count; begin = end[i++])
