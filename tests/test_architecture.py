@@ -157,6 +157,9 @@ def test_a_question_loads_no_other_command_and_nothing_to_check_plain_values_wit
     loaded = loaded_by("timeline", "fixtures/paper/figure5.jsonl")
     assert "cuidx.cli.timeline" in loaded
     assert loaded & {"cuidx.cli.report", "pydantic", "rich", "elasticsearch", "altair"} == set()
+    assert {name for name in loaded if name.startswith("cuidx.sources.elastic.")} == {
+        "cuidx.sources.elastic.layout"
+    }
 
 
 def test_rows_of_columns_load_no_format_of_lines(tmp_path: Path) -> None:

@@ -451,6 +451,24 @@ def test_rows_with_holes_and_repeats_count_the_same(
     assert compared(path) == []
 
 
+def test_a_time_in_a_known_minute_is_proven_to_its_last_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in a row of its own container, behind one of the same minute."""
+    monkeypatch.setattr(scan, "_FEW", 1)
+    good = "2026-11-02T09:00:59.987Z"
+    texts = [good[:at] + other + good[at + 1 :] for at in range(len(good))
+             for other in "0123456789/:;.,ZTt -+a"]  # fmt: skip
+    texts += [good[:-1] + end for end in ("", "z", "+00:00", "0Z", "12345Z", "1234567Z")]
+    rows = [{"ts": text, "level": "INFO", "msg": "a", "cuid": f"c{n}"}
+            for n, each in enumerate(texts) for text in (good, each)]  # fmt: skip
+    path = tmp_path / "a.parquet"
+    pl.DataFrame(rows).write_parquet(path)
+    assert compared(path) == []
+    data = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
+    assert differences(data, "jsonl-flat", 4000) == []
+
+
 @pytest.mark.parametrize("time", ["a text", "a time"])
 @pytest.mark.parametrize("ids", [False, True], ids=["no ids", "with ids, some twice"])
 def test_rows_of_columns_count_the_same(

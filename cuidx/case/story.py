@@ -158,6 +158,11 @@ class Story:
                 path, frame.filter(pl.col("kind") == "unreadable").select("line", "why", "raw")
             )
 
+    @property
+    def _has_evidence(self) -> bool:
+        """Whether anything tells names or addresses that lines do not say themselves."""
+        return not self.raw_summary.evidence.is_empty()
+
     @cached_property
     def ladder(self) -> Ladder:
         """What evidence joins."""
@@ -167,8 +172,8 @@ class Story:
     def named(self) -> Summary:
         """The summary with the names that evidence gives; a second look only where time decides."""
         raw = self.raw_summary
-        if raw.evidence.is_empty():
-            return raw  # nothing gives a better name
+        if not self._has_evidence:
+            return raw
         ladder = self.ladder
         moving = pl.Series(sorted(ladder.moving), dtype=pl.String).implode()
         by_time = pl.col("container").is_in(moving) & (pl.col("kind") == "event")
@@ -211,7 +216,7 @@ class Story:
         """All lines' summary and all leases; a second look at the lines only where it is needed."""
         summary, seen = self._told()
         clock = clock_of(summary)
-        moves = [] if summary.evidence.is_empty() else self.ladder.moves(summary.groups)
+        moves = self.ladder.moves(summary.groups) if self._has_evidence else []
         open_ = sorted({*unsettled(summary, seen), *moves})
         if open_:
             points = self._points(open_, clock)
@@ -236,7 +241,7 @@ class Story:
         With it come its `spans`.
         """
         named = self.named
-        if named.evidence.is_empty():
+        if not self._has_evidence:
             return named, spans(named)
         ladder = self.ladder
         summary = replace(named, groups=ladder.fill(named.groups).drop("ip_from"))

@@ -125,10 +125,10 @@ def run(arguments: list[str] | None = None) -> int:
     # not four, a thread finds sooner what another one has freed.
     keep = f"dirty_decay_ms:5000,muzzy_decay_ms:5000,narenas:{os.cpu_count() or 1}"
     os.environ.setdefault("_RJEM_MALLOC_CONF", keep)
-    # Groups of rows of a Parquet: two at once, each by all threads, so that the first one is there
-    # soon and few wait in memory.
+    # A Parquet's groups of rows: by several threads each, and no more at once than there are cores
+    # (at least two). So the first one is there soon, and few wait in memory.
     os.environ.setdefault("POLARS_PARQUET_DECODE_TARGET_VALUES_PER_THREAD", "200000")
-    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
+    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", str(max(2, os.cpu_count() or 1)))
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us: nobody wants it
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end

@@ -23,7 +23,8 @@ PAIRS: Final = pl.Schema({"container": pl.Categorical(), "request": pl.UInt64()}
 class Pairs:
     """The pairs in TABLE (PAIRS), and those in GROUPED.
 
-    These are (containers of groups, pairs): `group`, a place among those containers, and `request`.
+    These are (containers of groups, pairs): `group`, a place among those containers, and `request`,
+    neither ever null; a container may be, then its pairs are nobody's.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Pairs:
         table = self._table.drop_nulls()
         own = table["container"].unique()
         names = pl.concat([own, *(names for names, _ in self._grouped)])
-        number = names.to_physical().cast(pl.UInt32)  # small: they count up from 0
+        number = names.to_physical().cast(pl.UInt32)  # they count up from 0, in all of this process
         count = 1 + (cast("int | None", number.max()) or 0)
         parts = []
         if len(table):

@@ -2391,7 +2391,7 @@ EXPORT int cuidx_distinct(struct ArrowArrayStream *places, struct ArrowArrayStre
     for (const uint32_t *place; !failed && (place = next_part(&of, &length));)
         for (int64_t i = 0; i < length; i++, left--, value++) {
             while (!left) value = next_part(&from, &left);
-            const int64_t number = named[of.at - 1].at[place[i]];
+            const int64_t number = named[of.at - 1].at[place[i]];  /* there is one, as seen above */
             if (number < count) sorted[end[number]++] = *value;
         }
     for (int64_t i = 0, begin = 0; !failed && i < count; begin = end[i++])

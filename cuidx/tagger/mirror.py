@@ -33,6 +33,7 @@ SIBLING = 16 * 1024 * 1024  # larger outputs are not searched for the middle of 
 _KEY = b'"%s":"' % CUID_KEY.encode()
 
 Lookup = Callable[[bytes], Tag]
+PlaceIn = Callable[[int, int, int], "Place | None"]
 
 
 class Place:
@@ -462,6 +463,8 @@ class Mirror:
         # A file made anew is a new one whatever it contains; one that comes back is the old one.
         anew = name in self.outputs or self._past.get(name, source.key) != source.key
         if anew or not self._resume_in(source, name):
+            if name not in self.outputs:
+                self._cut(name)
             source.begin(0)
         self._output_of(source)
 
@@ -477,7 +480,7 @@ class Mirror:
             strays = _Strays(self.root, {names[s] for s in sources if s.known})
             moves = []
             for source in lost:
-                held = open_source(source) and strays.holding(source, self.style)
+                held = open_source(source) and strays.holding(source, self._place_in)
                 if held:
                     moves.append((held, names[source]))
             self.rename(moves)
@@ -500,12 +503,7 @@ class Mirror:
             if not whole and os.fstat(source.fd).st_size:  # it would fit any source
                 os.unlink(self._at(name))
                 return False
-            place = find_place(source.fd, fd, whole, self.style)
-            if place is None:
-                start = self._shared.get(os.fstat(fd).st_ino)
-                if start is None:
-                    return False
-                place = place_in(source.fd, fd, start, whole, self.style, mixed=True)
+            place = self._place_in(source.fd, fd, whole)
             if place is None:
                 return False
             end = whole if place.cut is None else place.cut
@@ -515,6 +513,18 @@ class Mirror:
         finally:
             os.close(fd)
         return True
+
+    def _place_in(self, source: int, out: int, whole: int) -> Place | None:
+        """`find_place`, also where the lines of another file stand among those of SOURCE."""
+        place = find_place(source, out, whole, self.style)
+        if place is not None:
+            return place
+        start = self._shared.get(os.fstat(out).st_ino)
+        if start is None:
+            return None
+        place = place_in(source, out, start, whole, self.style, mixed=True)
+        # All are others' lines where none is the source's: then it is not the one they stand among.
+        return place if place is not None and place.offset else None
 
     def _cut(self, name: bytes) -> None:
         """Cut what is kept of an earlier source back to whole lines: more is coming after it."""
@@ -633,7 +643,7 @@ class _Strays:
         for begun in untagged(line, tag) if tag else (line,):
             self.by_head.setdefault(begun[:HEAD_KEY], []).append(name)
 
-    def holding(self, source: Source, style: Style) -> bytes:
+    def holding(self, source: Source, place_in: PlaceIn) -> bytes:
         """The output that SOURCE was tagged into, which is taken then; else b""."""
         head = os.pread(source.fd, HEAD_KEY, 0)
         if not head:
@@ -648,7 +658,7 @@ class _Strays:
             whole = last_newline(fd, os.fstat(fd).st_size)
             place = None
             if name in likely or whole <= SIBLING:
-                place = find_place(source.fd, fd, whole, style)
+                place = place_in(source.fd, fd, whole)
             os.close(fd)
             if place is not None and place.offset:
                 for names in (*self.by_head.values(), *self.by_folder.values()):

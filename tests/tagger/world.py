@@ -1,11 +1,14 @@
 """A world for the tagger that moves only while the tagger makes a system call, by a seed.
 
-    python tests/tagger/world.py SEED FOLDER
+    python tests/tagger/world.py SEED FOLDER [removes]
 
 A writer writes lines to FOLDER/source and rotates its files, and the tagger is killed at any call,
 also in the middle of a write; at last `--once` runs in peace. The clock is the seed's too. So what
 would need a rare moment of two processes comes often, and comes again: FOLDER/out has to be the
 mirror of FOLDER/source. What happened is printed, in its order.
+
+With `removes` rotations remove the oldest file, at times the one that is still written to; what
+was in such files is kept in FOLDER/removed.
 """
 
 from __future__ import annotations
@@ -33,10 +36,11 @@ ROTATIONS = 40  # in all
 class World:
     """Writes and rotates, a step whenever it is told to."""
 
-    def __init__(self, source: Path, chance: random.Random) -> None:
+    def __init__(self, source: Path, chance: random.Random, removes: random.Random | None) -> None:
         self.source = source
         self.chance = chance
-        self.rotations = 0
+        self.removes = removes
+        self.rotations = self.removed = 0
         self._steps = self._run()
 
     def step(self, count: int) -> None:
@@ -70,17 +74,38 @@ class World:
                     if chance.random() < rotates and self.rotations < ROTATIONS:
                         self.rotations += 1
                         yield from self._rotate(path)
-                        file.write(b"%s %d into the renamed\n" % (path.name.encode(), number))
+                        late = b"%s %d into the renamed\n" % (path.name.encode(), number)
+                        kept = None
+                        if self.removes and self.removes.random() < 0.3:
+                            kept = self._remove(path.with_name(f"{path.name}.1"))
+                            yield
+                        file.write(late)
+                        if kept is not None:
+                            kept.write_bytes(kept.read_bytes() + late)
                         yield
 
     def _rotate(self, path: Path) -> Iterator[None]:
         older = [path]
         while older[-1].exists():
             older.append(path.with_name(f"{path.name}.{len(older)}"))
+        if self.removes and len(older) > self.removes.randrange(2, 5):
+            older.pop()
+            self._remove(older[-1])
+            yield
         for n in range(len(older) - 1, 0, -1):
             older[n - 1].rename(older[n])
             say(f"world: {older[n - 1].name} -> {older[n].name}")
             yield
+
+    def _remove(self, path: Path) -> Path:
+        """Remove PATH; returns where its bytes are kept. Its inode may be another's at once."""
+        kept = Path("removed") / str(self.removed)
+        self.removed += 1
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(path.read_bytes())
+        path.unlink()
+        say(f"world: {path.name} removed, it was {kept}")
+        return kept
 
 
 def say(what: str) -> None:
@@ -195,12 +220,12 @@ def start(words: list[str], seed: int, world: World) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(seed: int, at: Path) -> int:
+def main(seed: int, at: Path, removes: str = "") -> int:
     chance = random.Random(seed)
     os.chdir(at)
     source = Path("source")
     source.mkdir(exist_ok=True)
-    world = World(source, chance)
+    world = World(source, chance, random.Random(seed) if removes else None)
     cuid = "4a23c1d0-0000-4000-8000-00000000abcd"
     style = chance.choice(("append", "merge"))
     words = ["--source", "source", "--out", "out", "--cuid", cuid, "--svc", "pay.shop.lab"]
@@ -215,4 +240,4 @@ def main(seed: int, at: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]))
