@@ -28,14 +28,20 @@ COLUMNS = ("ts", "level", "service", "msg", "request_id", "client_ip", "pod_ip",
 TRIED = """
 ## What was tried
 
-- `parquet`: what brought it from 2.4 times DuckDB's time to 0.95 (AMD EPYC) and 1.1 (Intel Xeon). Reading: groups of rows are
+- `parquet`: what brought it from 2.4 times DuckDB's time to below it. Reading: groups of rows are
   taken as the file has them (to cut them anew costs a third of decoding), a million rows at a time; the native code (1.35 s of CPU for 3.7 million rows, now 0.3) takes
   some hundred rows at once, step by step, by their Arrow views instead of the bytes behind them, remembers the last requests only,
   and looks for suffixes in all bytes of the messages at once, which with a dictionary are a fraction of the rows'. The answer:
   requests are counted natively beside the rest (0.1 s before). The process: only what is needed is loaded (0.1 s), and at the end
-  nothing is taken to pieces (0.07 s). What did not help: remembering messages by their views (there are too many), larger tables,
-  `-march=native`, huge pages (slower elsewhere), fewer threads of polars, reading one window ahead. A fifth of the time is still
-  the import of polars; on small files it is most.
+  nothing is taken to pieces (0.07 s). Then, of 0.61 s, 0.05 more (AMD EPYC; on an Intel Xeon it was 1.07 to 1.11 times DuckDB's
+  time before that): polars decodes a group with several threads and fewer groups at once, so that the first is there sooner and
+  60 MB less are touched (each 100 MB cost 25 ms of faults, and 10 ms at the process's end); small tables are joined at once, not by
+  lazy plans (lifetimes 19 to 10 ms); without evidence nobody is looked up in it; requests are counted by their groups' numbers,
+  in a thread beside the rest; a server's modules wait for a URL. What did not help: remembering messages by their views (there
+  are too many), larger tables, `-march=native`, prefetching groups and seen requests, larger or smaller parts, smaller windows,
+  the next window begun early, fewer threads of polars, importing polars in a thread beside typer. Huge pages (`thp:always`) gave
+  5 % in the median, but runs fell apart in two kinds, 0.50 and 0.60 s. A sixth of the time is still the import of polars; on small
+  files it is most.
 - `elasticdump`: a document that comes twice is counted once, in both. 64 bits a document in sorted runs take a sixth of the
   memory of DuckDB's `GROUP BY _id`, and as much CPU.
 - Below 200 MB the imports (0.5 s of CPU) are most of cuidx's time.
