@@ -362,9 +362,9 @@ def test_addresses_are_found_natively_as_by_the_expressions(
     expected = {(row, ip) for row, ip, _ in mentions(pl.DataFrame(texts_)).rows() if row in known}
     assert told == expected
     # In doubt a line is read exactly; where nothing is unusual there is no doubt.
-    sure = {
-        at for at, (text, peer) in enumerate(texts) if not re.search(r"::|/|(:.*){6}", text + peer)
-    }
+    # (A text may be as JSON has it: `[02\/Nov` begins a date.)
+    odd = re.compile(r"::|/|(:.*){6}|\[\d\d\\")
+    sure = {at for at, (text, peer) in enumerate(texts) if not odd.search(text + peer)}
     assert sure <= known
 
 
