@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
@@ -42,9 +42,8 @@ def _in_groups(story: Story, want: frozenset[str], only: Query | None) -> Iterat
             events = records.filter(pl.col("kind") == "event")
         if part.grouped is not None and part.grouped.groups.height:
             groups = story.enrich(part.grouped.groups, part.source)
-            lines = part.grouped.by_line
-            assert lines is not None  # noqa: S101 - asked for
-            lines = lines.select("group", "time", "line")
+            by_line = cast("pl.DataFrame", part.grouped.by_line)  # as asked for
+            lines = by_line.select("group", "time", "line")
             is_event = groups["kind"] == "event"
             if not is_event.all():
                 lines = lines.filter(is_event.gather(lines["group"]))

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 import polars.selectors as cs
@@ -192,7 +192,7 @@ class _Places:
         """Where each of LINES begins; they come in order, call after call. Null: not known."""
         if self._blocks is None or lines.is_empty():
             return pl.Series("offset", [None], dtype=pl.Int64).new_from_index(0, len(lines))
-        last = int(lines.max())  # type: ignore[arg-type]
+        last = cast("int", lines.max())
         while self._line + len(self._starts) <= last:
             try:
                 block = next(self._blocks, b"")
@@ -203,7 +203,7 @@ class _Places:
             self._take(block)
         starts = pl.Series("offset", self._starts, dtype=pl.Int64)
         found = starts.gather((lines - self._line).cast(pl.Int64).clip(0, len(starts) - 1))
-        first = int(lines.min())  # type: ignore[arg-type]
+        first = cast("int", lines.min())
         del self._starts[: first - self._line]
         self._line = first
         return found.alias("offset")

@@ -39,13 +39,19 @@ def is_url(argument: str) -> bool:
     return argument.lower().startswith(_SCHEMES)
 
 
+def _at_url(url: str) -> Sequence[Stored | Foreign]:
+    from cuidx.sources.elastic.index import open_index
+
+    return open_index(url).sources
+
+
 def expand(
     arguments: Iterable[str | os.PathLike[str]],
-    ask: Callable[[str], Sequence[Stored | Foreign]] | None = None,
+    ask: Callable[[str], Sequence[Stored | Foreign]] = _at_url,
 ) -> list[Source]:
     """The sources of ARGUMENTS in the order of their paths, standard input first.
 
-    ASK gives what a URL leads to, where that is not left to the environment.
+    ASK gives what a URL leads to; by default who asks is told by the environment.
 
     A path named twice is there once; one file reached by two paths is there twice, the second
     time as the twin of the first, so that its records can be counted as duplicates.
@@ -63,10 +69,6 @@ def expand(
         if not argument:
             raise UsageError("a source has an empty name", do="is a shell variable not set?")
         if is_url(argument):
-            if ask is None:
-                from cuidx.sources.elastic.index import open_index
-
-                ask = lambda url: open_index(url).sources  # noqa: E731 - only now
             remote += [Source(one.path, remote=one) for one in ask(argument)]
             continue
         for path, named in _files(argument):

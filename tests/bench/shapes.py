@@ -28,8 +28,8 @@ COLUMNS = ("ts", "level", "service", "msg", "request_id", "client_ip", "pod_ip",
 TRIED = """
 ## What was tried
 
-- `parquet`: what brought it from 2.4 times DuckDB's time to below it. Reading: groups of rows are
-  taken as the file has them (to cut them anew costs a third of decoding), a million rows at a time; the native code (1.35 s of CPU for 3.7 million rows, now 0.3) takes
+- `parquet`: what brought it from 2.4 times DuckDB's time to below it. Reading: groups of rows are taken as the file has them (to cut them
+  anew costs a third of decoding), a million rows at a time; the native code (1.35 s of CPU for 3.7 million rows, now 0.3) takes
   some hundred rows at once, step by step, by their Arrow views instead of the bytes behind them, remembers the last requests only,
   and looks for suffixes in all bytes of the messages at once, which with a dictionary are a fraction of the rows'. The answer:
   requests are counted natively beside the rest (0.1 s before). The process: only what is needed is loaded (0.1 s), and at the end
